@@ -1,0 +1,83 @@
+//! What is told as a Kubernetes Event: the closed vocabulary of reasons.
+
+/// An event's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// `Normal`.
+    Normal,
+    /// `Warning`.
+    Warning,
+}
+
+impl Severity {
+    /// The Event's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// An event's reason, in the reference's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventReason {
+    /// The target Secret was created.
+    Created,
+    /// The target Secret was written.
+    Updated,
+    /// A Secret was deleted.
+    Deleted,
+    /// A sync failed.
+    UpdateFailed,
+    /// A remote key is missing and the deletion policy skips it.
+    MissingProviderSecret,
+    /// A store works.
+    Valid,
+    /// A store can't work.
+    InvalidProviderConfig,
+    /// A store's state can't be told.
+    ValidationUnknown,
+    /// A store's provider has no maintainer.
+    StoreUnmaintained,
+}
+
+impl EventReason {
+    /// The Event's `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "Created",
+            Self::Updated => "Updated",
+            Self::Deleted => "Deleted",
+            Self::UpdateFailed => "UpdateFailed",
+            Self::MissingProviderSecret => "MissingProviderSecret",
+            Self::Valid => "Valid",
+            Self::InvalidProviderConfig => "InvalidProviderConfig",
+            Self::ValidationUnknown => "ValidationUnknown",
+            Self::StoreUnmaintained => "StoreUnmaintained",
+        }
+    }
+}
+
+/// One event to write. Its text holds no secret value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// `Normal` or `Warning`.
+    pub severity: Severity,
+    /// Why.
+    pub reason: EventReason,
+    /// What happened.
+    pub message: String,
+}
+
+impl Note {
+    /// A `Normal` event.
+    pub fn normal(reason: EventReason, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Normal, reason, message: message.into() }
+    }
+
+    /// A `Warning` event.
+    pub fn warning(reason: EventReason, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, reason, message: message.into() }
+    }
+}

@@ -1,0 +1,18 @@
+//! Decisions of the controller: pure functions of plain data, with the time handed in.
+//!
+//! Lives here: what to fetch and what it means ([`data`]), whether a refresh is due ([`refresh`]), the target Secret
+//! ([`target`]), and what is reported ([`status`], [`store`], [`event`]).
+//! Deliberately not here: anything that reads or writes; this crate lists no runtime and no client.
+
+pub mod data;
+pub mod decode;
+pub mod event;
+pub mod hash;
+pub mod keys;
+pub mod names;
+pub mod refresh;
+pub mod secret_object;
+pub mod status;
+pub mod store;
+pub mod sync_window;
+pub mod target;

@@ -1,0 +1,265 @@
+//! The target Secret as it should be: who owns it, what it holds, and whether it must be written at all.
+
+use std::collections::BTreeSet;
+
+use api::{CreationPolicy, DeletionPolicy, ExternalSecretSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
+use secret::SecretMap;
+
+use crate::event::{EventReason, Note};
+use crate::hash;
+use crate::names::{DATA_HASH_ANNOTATION, GROUP, MANAGED_LABEL, OWNER_LABEL, field_manager};
+use crate::secret_object::SecretObject;
+use crate::status::{Reason, Verdict};
+
+/// What to do with the target Secret, and what to report once it is done.
+#[derive(Debug, PartialEq)]
+pub struct Decision {
+    /// The write.
+    pub write: Write,
+    /// The condition afterwards.
+    pub verdict: Verdict,
+}
+
+/// The one write to the target Secret.
+#[derive(Debug, PartialEq)]
+pub enum Write {
+    /// It is as it should be, or the policies leave it alone.
+    Nothing,
+    /// It doesn't exist yet.
+    Create(Box<SecretObject>),
+    /// It differs. The object carries the resourceVersion that was read.
+    Update(Box<SecretObject>),
+    /// The provider has nothing any more and the deletion policy says Delete.
+    Delete {
+        /// Only this very object may be deleted.
+        uid: Option<String>,
+        /// And only in the version that was read.
+        resource_version: Option<String>,
+    },
+}
+
+/// The name of the target Secret.
+pub fn name<'a>(external_secret: &'a str, spec: &'a ExternalSecretSpec) -> &'a str {
+    spec.target.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(external_secret)
+}
+
+/// Whether an existing target is as it was written: managed, and its data hashes to the annotation. Anything else is
+/// drift and is repaired at once whatever the refresh policy says.
+pub fn is_intact(policy: CreationPolicy, existing: Option<&SecretObject>) -> bool {
+    if policy == CreationPolicy::Orphan {
+        return true;
+    }
+    existing.is_some_and(|secret| {
+        let label = secret.metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_LABEL));
+        let noted = secret.metadata.annotations.as_ref().and_then(|notes| notes.get(DATA_HASH_ANNOTATION));
+        label.is_some_and(|value| value == "true") && noted.is_some_and(|noted| *noted == hash::data(&secret.data))
+    })
+}
+
+/// Decides about the target Secret: `owner` is the ExternalSecret's metadata, `existing` the whole live Secret.
+pub fn decide(owner: &ObjectMeta, spec: &ExternalSecretSpec, data: SecretMap, existing: Option<&SecretObject>) -> Decision {
+    let policy = spec.target.creation_policy;
+    if data.is_empty() {
+        match spec.target.deletion_policy {
+            DeletionPolicy::Delete => return emptied(owner, spec, existing),
+            DeletionPolicy::Retain => {
+                return Decision {
+                    write: Write::Nothing,
+                    verdict: Verdict::done(Reason::SecretSynced, "secret retained due to DeletionPolicy=Retain"),
+                };
+            }
+            DeletionPolicy::Merge => {}
+        }
+    }
+    match (policy, existing) {
+        (CreationPolicy::None, _) => synced(Write::Nothing),
+        (CreationPolicy::Merge, None) => Decision {
+            write: Write::Nothing,
+            verdict: Verdict::done(Reason::SecretMissing, "secret will not be created due to CreationPolicy=Merge"),
+        },
+        (CreationPolicy::Owner | CreationPolicy::Orphan | CreationPolicy::CreateOrMerge, None) => {
+            let fresh = SecretObject::new(owner.namespace.clone(), name(text(owner.name.as_ref()), spec));
+            match shaped(owner, spec, data, fresh, false) {
+                Ok(wished) => synced(Write::Create(Box::new(wished))),
+                Err(verdict) => Decision { write: Write::Nothing, verdict },
+            }
+        }
+        (_, Some(live)) => match shaped(owner, spec, data, live.clone(), true) {
+            Err(verdict) => Decision { write: Write::Nothing, verdict },
+            Ok(wished) if wished == *live => synced(Write::Nothing),
+            Ok(wished) if live.immutable == Some(true) && (wished.data != live.data || wished.type_ != live.type_) => {
+                let secret = text(live.metadata.name.as_ref());
+                Decision {
+                    write: Write::Nothing,
+                    verdict: Verdict::stuck(
+                        "could not update secret, target is immutable",
+                        format!("unable to update secret {secret}: secret is immutable"),
+                    ),
+                }
+            }
+            Ok(wished) => synced(Write::Update(Box::new(wished))),
+        },
+    }
+}
+
+/// Other Secrets of the namespace that this ExternalSecret made under an earlier target name.
+pub fn orphans<'a>(current: &str, owned: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    owned.filter(|name| *name != current).collect()
+}
+
+fn synced(write: Write) -> Decision {
+    Decision { write, verdict: Verdict::done(Reason::SecretSynced, "secret synced") }
+}
+
+fn emptied(owner: &ObjectMeta, spec: &ExternalSecretSpec, existing: Option<&SecretObject>) -> Decision {
+    let policy = spec.target.creation_policy;
+    if policy != CreationPolicy::Owner {
+        let target = name(text(owner.name.as_ref()), spec);
+        return Decision {
+            write: Write::Nothing,
+            verdict: Verdict::stuck(
+                "could not delete secret",
+                format!("unable to delete secret {target}: creationPolicy={} is not Owner", policy.as_str()),
+            ),
+        };
+    }
+    let write = match existing {
+        None => Write::Nothing,
+        Some(live) => {
+            Write::Delete { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() }
+        }
+    };
+    Decision { write, verdict: Verdict::done(Reason::SecretDeleted, "secret deleted due to DeletionPolicy=Delete") }
+}
+
+/// The event of a write that was done.
+pub fn note(write: &Write) -> Option<Note> {
+    match write {
+        Write::Nothing => None,
+        Write::Create(_) => Some(Note::normal(EventReason::Created, "secret created")),
+        Write::Update(_) => Some(Note::normal(EventReason::Updated, "secret updated")),
+        Write::Delete { uid: _, resource_version: _ } => {
+            Some(Note::normal(EventReason::Deleted, "secret deleted due to DeletionPolicy=Delete"))
+        }
+    }
+}
+
+fn shaped(
+    owner: &ObjectMeta,
+    spec: &ExternalSecretSpec,
+    data: SecretMap,
+    mut secret: SecretObject,
+    exists: bool,
+) -> Result<SecretObject, Verdict> {
+    let policy = spec.target.creation_policy;
+    if spec.target.immutable {
+        secret.immutable = Some(true);
+    }
+    // A target that the manifest declares immutable keeps the data it was created with.
+    if !(spec.target.immutable && exists) {
+        let manager = field_manager(text(owner.name.as_ref()));
+        let ours = Ours::of(secret.metadata.managed_fields.as_deref().unwrap_or_default(), &manager);
+        secret.data.retain(|key, _| !ours.data.contains(key));
+        let labels = secret.metadata.labels.get_or_insert_default();
+        labels.retain(|key, _| !ours.labels.contains(key));
+        labels.extend(owner.labels.clone().unwrap_or_default());
+        let annotations = secret.metadata.annotations.get_or_insert_default();
+        annotations.retain(|key, _| !ours.annotations.contains(key));
+        annotations.extend(owner.annotations.clone().unwrap_or_default());
+        match policy {
+            CreationPolicy::Owner | CreationPolicy::Orphan | CreationPolicy::None => secret.data = data,
+            CreationPolicy::Merge | CreationPolicy::CreateOrMerge => secret.data.extend(data),
+        }
+    }
+    own(owner, policy, &mut secret)?;
+    secret.metadata.labels.get_or_insert_default().insert(MANAGED_LABEL.into(), "true".into());
+    let noted = hash::data(&secret.data);
+    secret.metadata.annotations.get_or_insert_default().insert(DATA_HASH_ANNOTATION.into(), noted);
+    Ok(secret)
+}
+
+fn own(owner: &ObjectMeta, policy: CreationPolicy, secret: &mut SecretObject) -> Result<(), Verdict> {
+    let (owner_name, namespace) = (text(owner.name.as_ref()), text(owner.namespace.as_ref()));
+    let is_external_secret = |reference: &OwnerReference| {
+        reference.kind == "ExternalSecret" && reference.api_version.split('/').next() == Some(GROUP)
+    };
+    let controller = secret.metadata.owner_references.iter().flatten().find(|reference| reference.controller == Some(true));
+    if let Some(other) = controller.filter(|reference| is_external_secret(reference) && reference.name != owner_name) {
+        return Err(Verdict::stuck(
+            "target is owned by another ExternalSecret",
+            format!("secret is owned by another ExternalSecret: {}", other.name),
+        ));
+    }
+    let is_ours = |reference: &OwnerReference| is_external_secret(reference) && reference.name == owner_name;
+    match policy {
+        CreationPolicy::Owner => {
+            if let Some(other) = controller.filter(|reference| !is_ours(reference)) {
+                let target = text(secret.metadata.name.as_ref());
+                return Err(Verdict::stuck(
+                    "failed to take ownership of target secret",
+                    format!(
+                        "could not set controller reference on secret: Object {namespace}/{target} is already owned by another {} controller {}",
+                        other.kind, other.name
+                    ),
+                ));
+            }
+            let reference = OwnerReference {
+                api_version: format!("{GROUP}/v1"),
+                kind: "ExternalSecret".into(),
+                name: owner_name.into(),
+                uid: owner.uid.clone().unwrap_or_default(),
+                controller: Some(true),
+                block_owner_deletion: Some(true),
+            };
+            let references = secret.metadata.owner_references.get_or_insert_default();
+            match references.iter_mut().find(|reference| is_ours(reference)) {
+                Some(present) => *present = reference,
+                None => references.push(reference),
+            }
+            let labels = secret.metadata.labels.get_or_insert_default();
+            labels.insert(OWNER_LABEL.into(), hash::owner(namespace, owner_name));
+        }
+        CreationPolicy::Orphan | CreationPolicy::Merge | CreationPolicy::CreateOrMerge | CreationPolicy::None => {
+            if let Some(references) = &mut secret.metadata.owner_references {
+                references.retain(|reference| !is_ours(reference));
+                if references.is_empty() {
+                    secret.metadata.owner_references = None;
+                }
+            }
+            if let Some(labels) = &mut secret.metadata.labels {
+                labels.remove(OWNER_LABEL);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The keys that `managedFields` says we wrote before: what isn't wished any more goes, what others wrote stays.
+#[derive(Debug, Default, PartialEq)]
+struct Ours {
+    data: BTreeSet<String>,
+    labels: BTreeSet<String>,
+    annotations: BTreeSet<String>,
+}
+
+impl Ours {
+    fn of(entries: &[ManagedFieldsEntry], manager: &str) -> Self {
+        let mut ours = Self::default();
+        for fields in entries.iter().filter(|entry| entry.manager.as_deref() == Some(manager)).filter_map(|entry| entry.fields_v1.as_ref()) {
+            ours.data.extend(keys_at(&fields.0, "/f:data"));
+            ours.labels.extend(keys_at(&fields.0, "/f:metadata/f:labels"));
+            ours.annotations.extend(keys_at(&fields.0, "/f:metadata/f:annotations"));
+        }
+        ours
+    }
+}
+
+fn keys_at<'a>(fields: &'a serde_json::Value, pointer: &str) -> impl Iterator<Item = String> + 'a {
+    let object = fields.pointer(pointer).and_then(serde_json::Value::as_object);
+    object.into_iter().flat_map(|map| map.keys()).filter_map(|key| key.strip_prefix("f:").map(str::to_owned))
+}
+
+fn text(field: Option<&String>) -> &str {
+    field.map_or("", String::as_str)
+}

@@ -1,0 +1,162 @@
+//! Every flag, under the reference's name and with its meaning; `PARITY.md` says where a default differs and why.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use api::GoDuration;
+use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser};
+
+/// Synchronises secrets of external systems into Kubernetes Secrets.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "controller", version, about)]
+pub struct Args {
+    /// Address that serves /metrics, such as ":8080"; "0" switches it off.
+    #[arg(long, default_value = ":8080")]
+    pub metrics_addr: String,
+    /// Address that serves /healthz and /readyz.
+    #[arg(long, default_value = ":8082")]
+    pub live_addr: String,
+    /// Only stores with this spec.controller, or with none, are handled.
+    #[arg(long, default_value = "default")]
+    pub controller_class: String,
+    /// How many objects of a kind are reconciled at a time.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrent: u16,
+    /// Only this namespace is watched; empty means all.
+    #[arg(long, default_value = "")]
+    pub namespace: String,
+    /// Least severe level that is logged: debug, info, warn or error.
+    #[arg(long, default_value = "info")]
+    pub loglevel: String,
+    /// How often a store is validated.
+    #[arg(long, default_value = "5m", value_parser = duration)]
+    pub store_requeue_interval: Duration,
+    /// Reconcile ClusterSecretStores.
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
+    pub enable_cluster_store_reconciler: bool,
+    /// Reconcile SecretStores.
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
+    pub enable_secret_store_reconciler: bool,
+    /// Leave an ExternalSecret alone while its store isn't ready.
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
+    pub enable_flood_gate: bool,
+
+    /// Flags that were given and have no meaning here.
+    #[arg(skip)]
+    pub(crate) ignored: Vec<&'static str>,
+}
+
+/// Flags of the reference that have no meaning here (yet): accepted, so that its manifests start, and named in the log.
+/// The second part says whether the flag is a switch, which may stand without a value.
+const IGNORED: &[(&str, bool)] = &[
+    ("client-qps", false),
+    ("client-burst", false),
+    ("metrics-auth", true),
+    ("metrics-secure", true),
+    ("metrics-cert-dir", false),
+    ("metrics-cert-name", false),
+    ("metrics-key-name", false),
+    ("zap-time-encoding", false),
+    ("enable-http2", true),
+    ("enable-leader-election", true),
+    ("leader-election-id", false),
+    ("leader-election-lease-duration", false),
+    ("leader-election-renew-deadline", false),
+    ("leader-election-retry-period", false),
+    ("enable-cluster-external-secret-reconciler", true),
+    ("enable-cluster-push-secret-reconciler", true),
+    ("enable-push-secret-reconciler", true),
+    ("enable-secrets-caching", true),
+    ("enable-configmaps-caching", true),
+    ("enable-managed-secrets-caching", true),
+    ("enable-secret-api-read-on-cache-mismatch", true),
+    ("enable-generator-state", true),
+    ("enable-extended-metric-labels", true),
+    ("unsafe-allow-generic-targets", true),
+    ("template-left-delimiter", false),
+    ("template-right-delimiter", false),
+    ("generator-gc-grace-period", false),
+    ("enable-vault-token-cache", true),
+    ("vault-token-cache-size", false),
+    ("experimental-enable-vault-token-cache", true),
+    ("experimental-vault-token-cache-size", false),
+    ("experimental-enable-aws-session-cache", true),
+    ("experimental-enable-doppler-oidc-cache", true),
+    ("experimental-doppler-oidc-cache-size", false),
+    ("doppler-etag-cache-size", false),
+    ("mysterybox-tokens-cache-size", false),
+    ("mysterybox-connections-cache-size", false),
+];
+
+impl Args {
+    /// Reads the command line; ends the process on `--help` and on a flag that doesn't exist.
+    pub fn from_command_line() -> Self {
+        Self::read(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn read(line: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let ignored = IGNORED.iter().map(|(name, switch)| {
+            let flag = Arg::new(*name).long(*name).hide(true);
+            if *switch { flag.num_args(0..=1).require_equals(true).default_missing_value("true") } else { flag.num_args(1) }
+        });
+        let matches = Self::command().args(ignored).try_get_matches_from(line)?;
+        let given = IGNORED.iter().map(|(name, _)| *name).filter(|name| matches.contains_id(name)).collect();
+        Ok(Self { ignored: given, ..Self::from_arg_matches(&matches)? })
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let GoDuration(nanoseconds) = text.parse::<GoDuration>().map_err(|error| error.to_string())?;
+    u64::try_from(nanoseconds).map(Duration::from_nanos).map_err(|_| "must not be negative".to_owned())
+}
+
+/// A listen address as Go writes it: `:8080` means every interface; `0` and empty text mean none.
+///
+/// # Errors
+/// Text that says what an address looks like.
+pub(crate) fn listen_address(flag: &str, text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() || text == "0" {
+        return Ok(None);
+    }
+    let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.replace("localhost:", "127.0.0.1:") };
+    full.parse().map(Some).map_err(|_| format!("{flag}={text} is not an address; write HOST:PORT, such as :8080 or 127.0.0.1:8080"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_reference_are_accepted_in_go_form() {
+        let args = Args::read([
+            "controller",
+            "--concurrent=1",
+            "--metrics-addr=:9090",
+            "--enable-leader-election=true",
+            "--client-qps=50",
+            "--enable-flood-gate=false",
+            "--store-requeue-interval=1m30s",
+            "--enable-cluster-store-reconciler",
+        ])
+        .unwrap();
+        assert_eq!(args.concurrent, 1);
+        assert!(!args.enable_flood_gate && args.enable_cluster_store_reconciler);
+        assert_eq!(args.store_requeue_interval, Duration::from_secs(90));
+        assert_eq!(args.ignored, ["client-qps", "enable-leader-election"]);
+    }
+
+    #[test]
+    fn an_unknown_flag_is_fatal() {
+        assert!(Args::read(["controller", "--no-such-flag"]).is_err());
+    }
+
+    #[test]
+    fn addresses_are_read_as_go_reads_them() {
+        let cases = [(":8080", Some("0.0.0.0:8080")), ("127.0.0.1:0", Some("127.0.0.1:0")), ("0", None), ("localhost:1", Some("127.0.0.1:1"))];
+        for (text, want) in cases {
+            assert_eq!(listen_address("--metrics-addr", text).unwrap().map(|a| a.to_string()).as_deref(), want);
+        }
+        assert!(listen_address("--metrics-addr", "8080").unwrap_err().contains("--metrics-addr=8080"));
+    }
+}

@@ -1,0 +1,134 @@
+//! Writes core/v1 Events in the background: a reconcile never waits for one.
+//!
+//! Core events and not `events.k8s.io`, since that is what the reference's roles allow.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use plan::event::Note;
+use tokio::sync::mpsc;
+
+/// Events that may wait to be written; beyond that the newest are dropped, because a cluster in trouble needs its
+/// API server for better things.
+const BACKLOG: usize = 20_000;
+/// An Event's message is cut here, as the API server would refuse a longer one.
+const MESSAGE_LIMIT: usize = 1024;
+
+/// What an event is about, and who says it.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) reference: ObjectReference,
+    pub(crate) component: &'static str,
+}
+
+impl Subject {
+    pub(crate) fn new(kind: &str, meta: &ObjectMeta, component: &'static str) -> Self {
+        let reference = ObjectReference {
+            api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
+            kind: Some(kind.to_owned()),
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+            ..ObjectReference::default()
+        };
+        Self { reference, component }
+    }
+}
+
+/// The way in for whoever has something to tell.
+#[derive(Clone)]
+pub(crate) struct Events {
+    sender: mpsc::Sender<(Subject, Note, jiff::Timestamp)>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// The way in and the writer, which must be run.
+    pub(crate) fn new(client: Client) -> (Self, Writer) {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        (Self { sender, dropped: Arc::default() }, Writer { client, receiver })
+    }
+
+    pub(crate) fn tell(&self, subject: Subject, note: Note, now: jiff::Timestamp) {
+        if self.sender.try_send((subject, note, now)).is_err() && self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!("more events than can be written; some are dropped");
+        }
+    }
+}
+
+/// Writes what was told, a few at a time.
+pub(crate) struct Writer {
+    client: Client,
+    receiver: mpsc::Receiver<(Subject, Note, jiff::Timestamp)>,
+}
+
+impl Writer {
+    /// Runs until every [`Events`] is gone.
+    pub(crate) async fn run(mut self) {
+        let mut number: u64 = 0;
+        while let Some((subject, note, now)) = self.receiver.recv().await {
+            number = number.wrapping_add(1);
+            let event = event(&subject, note, now, number);
+            let namespace = event.metadata.namespace.clone().unwrap_or_default();
+            let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+            if let Err(error) = api.create(&PostParams::default(), &event).await {
+                // Also what happens when the namespace is being deleted; nothing depends on an event.
+                tracing::debug!(error = %error, "event not written");
+            }
+        }
+    }
+}
+
+fn event(subject: &Subject, note: Note, now: jiff::Timestamp, number: u64) -> Event {
+    let Note { severity, reason, mut message } = note;
+    if message.len() > MESSAGE_LIMIT {
+        message.truncate(message.floor_char_boundary(MESSAGE_LIMIT - 3));
+        message.push_str("...");
+    }
+    let Subject { reference, component } = subject;
+    // Events about cluster-scoped objects live in `default`, as client-go has it.
+    let namespace = reference.namespace.clone().unwrap_or_else(|| "default".into());
+    let stamp = now.as_nanosecond().wrapping_add(i128::from(number));
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{}.{stamp:x}", reference.name.as_deref().unwrap_or_default())),
+            namespace: Some(namespace),
+            ..ObjectMeta::default()
+        },
+        involved_object: reference.clone(),
+        type_: Some(severity.as_str().into()),
+        reason: Some(reason.as_str().into()),
+        message: Some(message),
+        source: Some(EventSource { component: Some((*component).into()), host: None }),
+        reporting_component: Some((*component).into()),
+        first_timestamp: Some(Time(now)),
+        last_timestamp: Some(Time(now)),
+        count: Some(1),
+        ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::event::EventReason;
+
+    use super::*;
+
+    #[test]
+    fn an_event_stands_in_the_namespace_of_its_object_and_is_bounded() {
+        let meta = ObjectMeta { name: Some("db".into()), namespace: Some("shop".into()), ..ObjectMeta::default() };
+        let note = Note::warning(EventReason::UpdateFailed, "ä".repeat(2000));
+        let got = event(&Subject::new("ExternalSecret", &meta, "external-secrets"), note, jiff::Timestamp::UNIX_EPOCH, 1);
+        assert_eq!(got.metadata.namespace.as_deref(), Some("shop"));
+        assert_eq!((got.type_.as_deref(), got.reason.as_deref()), (Some("Warning"), Some("UpdateFailed")));
+        assert!(got.message.is_some_and(|text| text.len() <= MESSAGE_LIMIT && text.ends_with("...")));
+        let cluster = ObjectMeta { name: Some("vault".into()), ..ObjectMeta::default() };
+        let got = event(&Subject::new("ClusterSecretStore", &cluster, "cluster-secret-store"), Note::normal(EventReason::Valid, "x"), jiff::Timestamp::UNIX_EPOCH, 1);
+        assert_eq!(got.metadata.namespace.as_deref(), Some("default"));
+    }
+}

@@ -1,0 +1,102 @@
+//! Fetches what an ExternalSecret needs from its stores. I/O; a failure is a value.
+
+use std::sync::Arc;
+
+use api::StoreKind;
+use engine::{Handle, StoreIdentity};
+use futures::future::join_all;
+use plan::data::{self, Fetched, Need, Shape, StoreName};
+use plan::store;
+use provider::{Error, ErrorKind, Provider};
+use providers::{OpenContext, StoreIdentity as StoreUse};
+
+use super::gather::{Live, store_key};
+use crate::context::Context;
+use crate::lookup::StoreCredentials;
+use crate::world::{StoreKey, StoreRecord};
+
+const RESOLVE: &str = "ResolveStore";
+
+/// The answers to all needs of the object, in their order. References to one store run together, so that those to one
+/// remote key become one read.
+pub(crate) async fn fetch(cx: &Arc<Context>, seen: &Live) -> Vec<Result<Fetched, Error>> {
+    let needs = data::needs(&seen.object.spec);
+    join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, need))).await
+}
+
+async fn one(cx: &Arc<Context>, namespace: &str, need: &Need) -> Result<Fetched, Error> {
+    let handle = usable(cx, namespace, &need.store).await?;
+    match need.shape {
+        Shape::Map => handle.map(&need.reference).await.map(Fetched::Map),
+        Shape::Value => handle.value(&need.reference).await.map(Fetched::Value),
+    }
+}
+
+/// The open store behind a name, if the object may use it. The checks and their texts are the reference's, in its order.
+async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<Arc<Handle>, Error> {
+    let kind = name.kind.as_str();
+    let refuse = |text: String| Error::new(ErrorKind::Invalid, RESOLVE, text);
+    let key = store_key(name, namespace);
+    let Some(record) = cx.world.store(&key) else {
+        let resource = match name.kind {
+            StoreKind::SecretStore => "secretstores",
+            StoreKind::ClusterSecretStore => "clustersecretstores",
+        };
+        let cause = format!("{resource}.external-secrets.io {:?} not found", name.name);
+        return Err(refuse(format!("could not get {kind} {:?}, {cause}", name.name)));
+    };
+    let class = record.spec.controller.as_deref().unwrap_or_default();
+    if !class.is_empty() && class != cx.settings.controller_class {
+        return Err(refuse("can not reference unmanaged store".into()));
+    }
+    if name.kind == StoreKind::ClusterSecretStore {
+        let labels = cx.world.namespace_labels(namespace).unwrap_or_default();
+        if !store::allows(&record.spec.conditions, namespace, &labels).map_err(refuse)? {
+            return Err(refuse(format!(
+                "using cluster store {:?} is not allowed from namespace {namespace:?}: denied by spec.condition",
+                name.name
+            )));
+        }
+    }
+    let ready = cx.world.check(&key).map_or_else(|| store::is_ready(record.status.as_ref()), |check| check.ready);
+    if cx.settings.flood_gate && !ready {
+        return Err(refuse(format!("{kind} {:?} is not ready", name.name)));
+    }
+    open(cx, &record, Some(namespace)).await
+}
+
+/// The handle of a store for a consumer's namespace; none when the store is checked by itself.
+pub(crate) async fn open(cx: &Arc<Context>, record: &StoreRecord, consumer: Option<&str>) -> Result<Arc<Handle>, Error> {
+    let spec = providers::parse(record.spec.provider.as_ref(), &record.key.name)?;
+    let referent = record.key.kind == StoreKind::ClusterSecretStore && providers::is_referent(&spec);
+    let consumer = match record.key.kind {
+        StoreKind::SecretStore => Some(record.key.namespace.as_str()),
+        StoreKind::ClusterSecretStore => consumer,
+    };
+    let identity = StoreIdentity {
+        kind: record.key.kind.as_str(),
+        namespace: record.key.namespace.clone(),
+        name: record.key.name.clone(),
+        uid: record.meta.uid.clone().unwrap_or_default(),
+        generation: record.meta.generation.unwrap_or_default(),
+        consumer: if referent { consumer.unwrap_or_default().to_owned() } else { String::new() },
+    };
+    let (context, store, consumer) = (cx.clone(), record.key.clone(), consumer.map(str::to_owned));
+    cx.engine
+        .handle(&identity, || async move { open_provider(context, store, consumer, &spec, record).await })
+        .await
+}
+
+async fn open_provider(
+    cx: Arc<Context>,
+    store: StoreKey,
+    consumer: Option<String>,
+    spec: &api::ProviderSpec,
+    record: &StoreRecord,
+) -> Result<Box<dyn Provider>, Error> {
+    let place = StoreUse { kind: store.kind, name: store.name.clone(), namespace: consumer.clone() };
+    let credentials = Arc::new(StoreCredentials { context: cx.clone(), store, consumer });
+    let retry = record.spec.retry_settings.as_ref();
+    let open = OpenContext { store: place, credentials, retry, environment: &cx.environment, http: &cx.http };
+    providers::open(spec, open).await
+}

@@ -1,0 +1,180 @@
+//! Reads what a decision about one ExternalSecret needs. I/O; writes nothing.
+
+use std::sync::Arc;
+
+use api::{CreationPolicy, ExternalSecret, ExternalSecretStatus, StoreKind};
+use jiff::Timestamp;
+use kube::Api;
+use plan::data::{self, StoreName};
+use plan::refresh::{self, RefreshInput};
+use plan::secret_object::SecretObject;
+use plan::{hash, store, target};
+
+use crate::context::Context;
+use crate::queue::Next;
+use crate::world::{self, Key, Memory, StoreKey, Verified};
+
+/// What an ExternalSecret turned out to be.
+pub(crate) enum Seen {
+    /// It doesn't exist any more.
+    Gone,
+    /// It is being deleted.
+    Deleted(Arc<ExternalSecret>),
+    /// One of its stores belongs to another controller class.
+    Foreign,
+    /// One of its stores has not been checked yet; the check wakes this object.
+    StorePending,
+    /// It is to be kept in sync.
+    Live(Box<Live>),
+}
+
+/// A live ExternalSecret and the state of its target.
+pub(crate) struct Live {
+    pub(crate) key: Key,
+    pub(crate) object: Arc<ExternalSecret>,
+    pub(crate) status: ExternalSecretStatus,
+    pub(crate) target: Key,
+    pub(crate) existing: Existing,
+    pub(crate) intact: bool,
+    pub(crate) memory: Memory,
+    /// A dependency changed and the refresh policy lets it count.
+    pub(crate) forced: bool,
+    pub(crate) sync_version: String,
+}
+
+/// What is known of the target Secret.
+pub(crate) enum Existing {
+    /// The whole Secret was read.
+    Read(Box<SecretObject>),
+    /// It is in the version that was last found as wished; its data was not read again.
+    Verified(Verified),
+    /// No managed Secret is known, and none was asked for: a creation will tell.
+    NoneKnown,
+    /// It was asked for and doesn't exist.
+    Missing,
+}
+
+/// See the module.
+pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::Error> {
+    let Some(object) = cx.world.external_secret(key) else {
+        cx.metrics.forget(telemetry::Kind::ExternalSecret, &key.name, &key.namespace);
+        return Ok(Seen::Gone);
+    };
+    if object.metadata.deletion_timestamp.is_some() {
+        return Ok(Seen::Deleted(object));
+    }
+    for name in data::stores(&object.spec) {
+        if name.kind == StoreKind::ClusterSecretStore && !cx.settings.cluster_stores {
+            return Ok(Seen::Foreign);
+        }
+        let store_key = store_key(&name, &key.namespace);
+        let Some(record) = cx.world.store(&store_key) else { continue };
+        let class = record.spec.controller.as_deref().unwrap_or_default();
+        if !class.is_empty() && class != cx.settings.controller_class {
+            return Ok(Seen::Foreign);
+        }
+        let checked = cx.world.check(&store_key).is_some_and(|check| check.generation == record.meta.generation.unwrap_or_default());
+        if cx.settings.flood_gate && !checked && !store::is_ready(record.status.as_ref()) {
+            return Ok(Seen::StorePending);
+        }
+    }
+    let memory = cx.world.memory(key);
+    let target = world::target_key(&object);
+    let existing = existing(cx, &object, &target, &memory).await?;
+    let policy = object.spec.target.creation_policy;
+    let intact = match &existing {
+        Existing::Verified(_) => true,
+        Existing::Read(secret) => target::is_intact(policy, Some(secret)),
+        Existing::NoneKnown | Existing::Missing => target::is_intact(policy, None),
+    };
+    if let (Existing::Read(secret), true) = (&existing, intact) {
+        remember_intact(cx, key, secret);
+    }
+    let empty = Default::default();
+    let meta = &object.metadata;
+    let sync_version = hash::sync_version(
+        meta.generation.unwrap_or_default(),
+        meta.labels.as_ref().unwrap_or(&empty),
+        meta.annotations.as_ref().unwrap_or(&empty),
+    );
+    let status = object.status.clone().unwrap_or_default();
+    let forced = memory.forced && refresh::follows_dependencies(object.spec.refresh_policy, object.spec.refresh_interval);
+    Ok(Seen::Live(Box::new(Live { key: key.clone(), status, target, existing, intact, memory, forced, sync_version, object })))
+}
+
+/// The store that `name` means for an object in `namespace`.
+pub(crate) fn store_key(name: &StoreName, namespace: &str) -> StoreKey {
+    let namespace = match name.kind {
+        StoreKind::SecretStore => namespace.to_owned(),
+        StoreKind::ClusterSecretStore => String::new(),
+    };
+    StoreKey { kind: name.kind, namespace, name: name.name.clone() }
+}
+
+async fn existing(cx: &Context, object: &ExternalSecret, target: &Key, memory: &Memory) -> Result<Existing, kube::Error> {
+    match cx.world.secret(target) {
+        Some(seen) => {
+            let verified = memory.verified.clone();
+            if let Some(verified) = verified.filter(|v| v.uid == seen.uid && v.resource_version == seen.resource_version) {
+                return Ok(Existing::Verified(verified));
+            }
+        }
+        None => match object.spec.target.creation_policy {
+            // A creation tells whether it exists, which saves a read for each new object.
+            CreationPolicy::Owner | CreationPolicy::CreateOrMerge => return Ok(Existing::NoneKnown),
+            CreationPolicy::Orphan | CreationPolicy::Merge | CreationPolicy::None => {}
+        },
+    }
+    let api: Api<SecretObject> = Api::namespaced(cx.client.clone(), &target.namespace);
+    Ok(match api.get_opt(&target.name).await? {
+        Some(secret) => Existing::Read(Box::new(secret)),
+        None => Existing::Missing,
+    })
+}
+
+fn remember_intact(cx: &Context, key: &Key, secret: &SecretObject) {
+    if let (Some(uid), Some(resource_version)) = (secret.metadata.uid.clone(), secret.metadata.resource_version.clone()) {
+        cx.world.remember(key, |memory| memory.verified = Some(Verified { uid, resource_version, wish: None }));
+    }
+}
+
+impl Live {
+    /// Why the object can't be obeyed at all, if so.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        data::unsupported(&self.object.spec).or_else(|| {
+            let findings = validate::runtime_external_secret(&self.object.spec);
+            validate::denial(&findings)
+        })
+    }
+
+    pub(crate) fn refresh_input(&self) -> RefreshInput<'_> {
+        let spec = &self.object.spec;
+        RefreshInput {
+            policy: spec.refresh_policy,
+            interval: spec.refresh_interval,
+            sync_windows: spec.sync_windows.as_deref(),
+            sync_version: &self.sync_version,
+            synced_resource_version: self.status.synced_resource_version.as_deref().unwrap_or_default(),
+            refresh_time: self.status.refresh_time.as_ref().map(|time| time.0),
+            secret_valid: self.intact,
+        }
+    }
+
+    /// When to look again at an object that isn't due.
+    pub(crate) fn next_wakeup(&self, now: Timestamp) -> Next {
+        to_queue(refresh::next(&self.refresh_input(), now))
+    }
+
+    /// When to look again at an object that was synced at `now`.
+    pub(crate) fn next_after_sync(&self, now: Timestamp) -> Next {
+        to_queue(refresh::next(&RefreshInput { refresh_time: Some(now), ..self.refresh_input() }, now))
+    }
+}
+
+fn to_queue(next: refresh::Next) -> Next {
+    match next {
+        refresh::Next::Never => Next::OnChange,
+        refresh::Next::After(wait) => Next::After(wait),
+        refresh::Next::Backoff => Next::Backoff,
+    }
+}

@@ -1,0 +1,117 @@
+//! Tells how a reconcile ended: one status write if anything changed, events on transitions, metrics. I/O.
+
+use std::sync::Arc;
+
+use api::{ExternalSecret, ExternalSecretStatus};
+use jiff::Timestamp;
+use kube::Resource as _;
+use kube::api::{PartialObjectMeta, Patch, PatchParams, PostParams};
+use kube::core::error_boundary::InvalidObject;
+use plan::event::{EventReason, Note};
+use plan::status::{self, Verdict};
+use telemetry::{Kind, ReadyStatus};
+
+use super::gather::Live;
+use super::next;
+use crate::clock;
+use crate::context::Context;
+use crate::events::Subject;
+use crate::queue::Next;
+
+/// What is to be told.
+pub(crate) struct Outcome {
+    pub(crate) verdict: Verdict,
+    pub(crate) notes: Vec<Note>,
+    /// The Secret that holds the data now.
+    pub(crate) binding: Option<String>,
+}
+
+impl Outcome {
+    /// Nothing was written.
+    pub(crate) fn unwritten(verdict: Verdict) -> Self {
+        Self { verdict, notes: Vec::new(), binding: None }
+    }
+}
+
+/// See the module.
+pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now: Timestamp) -> Next {
+    let Outcome { verdict, notes, binding } = outcome;
+    let key = &seen.key;
+    let failure = status::note(&verdict);
+    let ready = if failure.is_some() { ReadyStatus::False } else { ReadyStatus::True };
+    cx.metrics.ready(Kind::ExternalSecret, &key.name, &key.namespace, ready);
+    if let Some(note) = &failure {
+        cx.metrics.sync_error(&key.name, &key.namespace);
+        tracing::error!(namespace = key.namespace, name = key.name, error = note.message, "sync failed");
+    }
+    let subject = || Subject::new("ExternalSecret", &seen.object.metadata, "external-secrets");
+    for note in notes {
+        cx.events.tell(subject(), note, now);
+    }
+    if let Some(note) = &failure
+        && seen.memory.told.as_ref() != Some(note)
+    {
+        cx.events.tell(subject(), note.clone(), now);
+    }
+    cx.world.remember(key, |memory| {
+        memory.told = failure;
+        if ready == ReadyStatus::True {
+            memory.forced = false;
+        }
+    });
+    let after = status::after(&seen.status, &verdict, binding.as_deref(), &seen.sync_version, now);
+    if after != seen.status
+        && let Err(error) = write(cx, seen, after).await
+    {
+        tracing::debug!(namespace = key.namespace, name = key.name, error = %error, "status not written");
+        return Next::Backoff;
+    }
+    next(&verdict, seen, now)
+}
+
+async fn write(cx: &Context, seen: &Live, status: ExternalSecretStatus) -> Result<(), kube::Error> {
+    let meta = &seen.object.metadata;
+    // The status subresource takes nothing else from the object, so nothing else is sent; the version guards it.
+    let body = serde_json::json!({
+        "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
+        "kind": "ExternalSecret",
+        "metadata": {
+            "name": meta.name, "namespace": meta.namespace, "uid": meta.uid, "resourceVersion": meta.resource_version,
+        },
+        "status": status,
+    });
+    let url = ExternalSecret::url_path(&(), meta.namespace.as_deref());
+    let bytes = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
+    let request = kube::core::Request::new(url)
+        .replace_subresource("status", &seen.key.name, &PostParams::default(), bytes)
+        .map_err(kube::Error::BuildRequest)?;
+    let written: PartialObjectMeta<ExternalSecret> = cx.client.request(request).await?;
+    let mut object = (*seen.object).clone();
+    object.metadata.resource_version = written.metadata.resource_version;
+    object.status = Some(status);
+    cx.world.put_external_secret(object);
+    Ok(())
+}
+
+/// Puts a condition on an object that can't even be read: it says which field is wrong, and stalls nobody else.
+pub(crate) async fn refuse_unreadable(cx: Arc<Context>, unreadable: InvalidObject) {
+    let InvalidObject { error, metadata } = unreadable;
+    let now = clock::now();
+    let detail = format!("the object cannot be read: {error}");
+    tracing::error!(namespace = metadata.namespace, name = metadata.name, error = detail, "unreadable ExternalSecret");
+    let mut conditions = Vec::new();
+    let reason = status::Reason::SecretSyncedError.as_str();
+    status::set(&mut conditions, status::ready("False", reason, "the object cannot be read", Some(detail.clone())), now);
+    cx.events.tell(Subject::new("ExternalSecret", &metadata, "external-secrets"), Note::warning(EventReason::UpdateFailed, detail), now);
+    let body = serde_json::json!({"status": {"conditions": conditions}});
+    let url = ExternalSecret::url_path(&(), metadata.namespace.as_deref());
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let request = kube::core::Request::new(url).patch_subresource("status", name, &PatchParams::default(), &Patch::Merge(body));
+    let outcome = match request {
+        Ok(request) => cx.client.request::<PartialObjectMeta<ExternalSecret>>(request).await.map(|_| ()),
+        Err(error) => Err(kube::Error::BuildRequest(error)),
+    };
+    if let Err(error) = outcome {
+        tracing::warn!(namespace = metadata.namespace, name, error = %error, "could not tell that the object cannot be read");
+    }
+}

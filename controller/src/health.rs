@@ -1,0 +1,49 @@
+//! The two small HTTP servers: `/metrics`, and `/healthz` with `/readyz`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use telemetry::Metrics;
+use tokio::net::TcpListener;
+use tokio::sync::watch::Receiver;
+
+/// Serves `router` at `address` until the process ends.
+///
+/// # Errors
+/// When the address can't be used; the text names the flag.
+pub(crate) async fn serve(flag: &str, address: SocketAddr, router: Router) -> Result<(), String> {
+    let listener = TcpListener::bind(address).await.map_err(|error| format!("{flag}: cannot listen on {address}: {error}"))?;
+    axum::serve(listener, router).await.map_err(|error| format!("{flag}: {error}"))
+}
+
+/// `/metrics` in Prometheus' text form.
+pub(crate) fn metrics(metrics: Arc<Metrics>) -> Router {
+    Router::new().route("/metrics", get(scrape)).with_state(metrics)
+}
+
+async fn scrape(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+    match metrics.encode() {
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], error.to_string()),
+    }
+}
+
+/// What the probes tell: `/healthz` that the process works, `/readyz` that every watch has its first listing in.
+pub(crate) fn probes(watches: Vec<(&'static str, Receiver<bool>)>) -> Router {
+    Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready)).with_state(Arc::new(watches))
+}
+
+async fn ready(State(watches): State<Arc<Vec<(&'static str, Receiver<bool>)>>>) -> impl IntoResponse {
+    let waiting: Vec<&str> = watches.iter().filter(|(_, listed)| !*listed.borrow()).map(|(name, _)| *name).collect();
+    if waiting.is_empty() {
+        (StatusCode::OK, Json(json!({"ready": true})))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"ready": false, "waiting for the first listing of": waiting})))
+    }
+}

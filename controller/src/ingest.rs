@@ -1,0 +1,329 @@
+//! The watches: each one turns what the API server tells into records and wakes what depends on it.
+//!
+//! Lives here: what a change of each kind means for whom. Deliberately not here: the records (`world`), the work itself.
+
+mod watch;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::PartialObjectMeta;
+use kube::core::DeserializeGuard;
+use plan::names::{MANAGED_LABEL, OWNER_LABEL};
+use plan::{data, refresh};
+use telemetry::Lane;
+use tokio::sync::watch::Sender;
+
+use crate::context::Context;
+use crate::external_secret::{refuse_unreadable, store_key};
+use crate::world::{Change, Key, SecretSeen, StoreKey, StoreRecord};
+
+pub(crate) use watch::{Told, follow};
+
+/// Which kinds are watched, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    /// Empty for every namespace.
+    pub(crate) namespace: String,
+    pub(crate) secret_stores: bool,
+    pub(crate) cluster_stores: bool,
+}
+
+/// One watch: its name in the log, what to run for ever, and a flag that turns true once its first listing is in.
+pub(crate) struct Watch {
+    pub(crate) name: &'static str,
+    pub(crate) listed: tokio::sync::watch::Receiver<bool>,
+    pub(crate) run: BoxFuture<'static, ()>,
+}
+
+/// All watches of the controller.
+pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
+    let mut all = vec![
+        start("namespaces", cx, namespaces),
+        start("secrets", cx, {
+            let scope = scope.clone();
+            move |cx, listed| secrets(cx, listed, scope)
+        }),
+        start("externalsecrets", cx, {
+            let scope = scope.clone();
+            move |cx, listed| external_secrets(cx, listed, scope)
+        }),
+    ];
+    if scope.secret_stores {
+        let scope = scope.clone();
+        all.push(start("secretstores", cx, move |cx, listed| secret_stores(cx, listed, scope)));
+    }
+    if scope.cluster_stores {
+        all.push(start("clustersecretstores", cx, cluster_secret_stores));
+    }
+    all
+}
+
+fn start<F>(name: &'static str, cx: &Arc<Context>, run: impl FnOnce(Arc<Context>, Sender<bool>) -> F) -> Watch
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (sender, listed) = tokio::sync::watch::channel(false);
+    Watch { name, listed, run: Box::pin(run(cx.clone(), sender)) }
+}
+
+fn namespaced<K>(cx: &Context, scope: &Scope) -> Api<K>
+where
+    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+{
+    if scope.namespace.is_empty() { Api::all(cx.client.clone()) } else { Api::namespaced(cx.client.clone(), &scope.namespace) }
+}
+
+async fn external_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
+    let api: Api<DeserializeGuard<ExternalSecret>> = namespaced(&cx, &scope);
+    let mut present = HashSet::new();
+    follow(api, listed, |told| match told {
+        Told::Restarted => present.clear(),
+        Told::Present { object: DeserializeGuard(Ok(mut object)), listing } => {
+            object.metadata.managed_fields = None;
+            let key = Key::of(&object.metadata);
+            if listing {
+                present.insert(key.clone());
+            }
+            let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
+            match cx.world.put_external_secret(object) {
+                Change::New if synced => cx.external_secrets.wake(key, Lane::Periodic),
+                Change::New => cx.external_secrets.wake(key, Lane::New),
+                Change::Relevant => cx.external_secrets.wake(key, Lane::Asked),
+                Change::Irrelevant => {}
+            }
+        }
+        Told::Present { object: DeserializeGuard(Err(unreadable)), listing } => {
+            if listing {
+                present.insert(Key::of(&unreadable.metadata));
+            }
+            tokio::spawn(refuse_unreadable(cx.clone(), unreadable));
+        }
+        Told::Gone(object) => {
+            let key = Key::of(kube::Resource::meta(&object));
+            cx.world.remove_external_secret(&key);
+            cx.external_secrets.wake(key, Lane::Asked);
+        }
+        Told::Listed => {
+            for key in cx.world.retain_external_secrets(&present) {
+                cx.external_secrets.wake(key, Lane::Asked);
+            }
+            present = HashSet::new();
+        }
+    })
+    .await;
+}
+
+async fn secret_stores(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
+    let api: Api<SecretStore> = namespaced(&cx, &scope);
+    stores(&cx, api, listed, StoreKind::SecretStore, |object| StoreRecord {
+        key: StoreKey {
+            kind: StoreKind::SecretStore,
+            namespace: object.metadata.namespace.clone().unwrap_or_default(),
+            name: object.metadata.name.clone().unwrap_or_default(),
+        },
+        meta: slim(object.metadata),
+        spec: object.spec,
+        status: object.status,
+    })
+    .await;
+}
+
+async fn cluster_secret_stores(cx: Arc<Context>, listed: Sender<bool>) {
+    let api: Api<ClusterSecretStore> = Api::all(cx.client.clone());
+    stores(&cx, api, listed, StoreKind::ClusterSecretStore, |object| StoreRecord {
+        key: StoreKey {
+            kind: StoreKind::ClusterSecretStore,
+            namespace: String::new(),
+            name: object.metadata.name.clone().unwrap_or_default(),
+        },
+        meta: slim(object.metadata),
+        spec: object.spec,
+        status: object.status,
+    })
+    .await;
+}
+
+async fn stores<K>(cx: &Arc<Context>, api: Api<K>, listed: Sender<bool>, kind: StoreKind, record: impl Fn(K) -> StoreRecord)
+where
+    K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
+{
+    let mut present = HashSet::new();
+    follow(api, listed, |told| match told {
+        Told::Restarted => present.clear(),
+        Told::Present { object, listing } => {
+            let record = record(object);
+            let key = record.key.clone();
+            if listing {
+                present.insert(key.clone());
+            }
+            match cx.world.put_store(record) {
+                Change::New => cx.stores.wake(key, Lane::New),
+                Change::Relevant => store_changed(cx, &key),
+                Change::Irrelevant => {}
+            }
+        }
+        Told::Gone(object) => gone(cx, &record(object).key),
+        Told::Listed => {
+            for key in cx.world.retain_stores(kind, &present) {
+                gone(cx, &key);
+            }
+            present = HashSet::new();
+        }
+    })
+    .await;
+}
+
+/// A store's spec or one of its credentials changed: its session is over, it is checked again, and those that use it
+/// are tried again at once.
+fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
+    cx.engine.retire(|identity| identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name);
+    for dependant in dependants(cx, key) {
+        cx.world.remember(&dependant, |memory| memory.forced = true);
+    }
+    cx.world.forget_check(key);
+    cx.stores.wake(key.clone(), Lane::Asked);
+}
+
+fn gone(cx: &Arc<Context>, key: &StoreKey) {
+    cx.world.remove_store(key);
+    cx.engine.retire(|identity| identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name);
+    cx.stores.wake(key.clone(), Lane::Asked);
+}
+
+/// The ExternalSecrets that read from a store.
+pub(crate) fn dependants(cx: &Context, store: &StoreKey) -> Vec<Key> {
+    cx.world.external_secrets(|object| {
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        data::stores(&object.spec).iter().any(|name| store_key(name, namespace) == *store)
+    })
+}
+
+async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
+    let api: Api<PartialObjectMeta<Secret>> = namespaced(&cx, &scope);
+    let mut present = HashSet::new();
+    follow(api, listed, |told| match told {
+        Told::Restarted => present.clear(),
+        Told::Present { object, listing } => {
+            let key = Key::of(&object.metadata);
+            let seen = seen(&object.metadata);
+            if listing && seen.managed {
+                present.insert(key.clone());
+            }
+            credential_changed(&cx, &key, Some(&seen.resource_version));
+            // A foreign Secret leaves no trace, unless it was ours a moment ago.
+            let kept = (seen.managed || cx.world.is_credential(&key)).then(|| seen.clone());
+            let before = cx.world.put_secret(&key, kept);
+            if before.as_ref() != Some(&seen) && (seen.managed || before.is_some_and(|before| before.managed)) {
+                target_changed(&cx, &key);
+            }
+        }
+        Told::Gone(object) => {
+            let key = Key::of(&object.metadata);
+            credential_changed(&cx, &key, None);
+            if cx.world.put_secret(&key, None).is_some_and(|before| before.managed) {
+                target_changed(&cx, &key);
+            }
+        }
+        Told::Listed => {
+            for key in cx.world.retain_secrets(&present) {
+                target_changed(&cx, &key);
+            }
+            present = HashSet::new();
+        }
+    })
+    .await;
+}
+
+fn seen(meta: &ObjectMeta) -> SecretSeen {
+    let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
+    SecretSeen {
+        uid: meta.uid.clone().unwrap_or_default(),
+        resource_version: meta.resource_version.clone().unwrap_or_default(),
+        managed: label(MANAGED_LABEL).as_deref() == Some("true"),
+        owner_label: label(OWNER_LABEL),
+    }
+}
+
+/// Wakes whoever writes this Secret, unless it is in the very version that was last found as wished.
+fn target_changed(cx: &Arc<Context>, secret: &Key) {
+    let now = cx.world.secret(secret);
+    for key in cx.world.targeting(secret) {
+        let verified = cx.world.memory(&key).verified;
+        let same = verified.zip(now.as_ref()).is_some_and(|(v, now)| v.uid == now.uid && v.resource_version == now.resource_version);
+        if !same {
+            cx.external_secrets.wake(key, Lane::Drift);
+        }
+    }
+}
+
+fn credential_changed(cx: &Arc<Context>, secret: &Key, version: Option<&str>) {
+    for store in cx.world.stores_outdated_by(secret, version) {
+        store_changed(cx, &store);
+    }
+}
+
+async fn namespaces(cx: Arc<Context>, listed: Sender<bool>) {
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(cx.client.clone());
+    follow(api, listed, |told| match told {
+        Told::Restarted | Told::Listed => {}
+        Told::Present { object, listing: _ } => {
+            let name = object.metadata.name.unwrap_or_default();
+            let labels = object.metadata.labels.unwrap_or_default();
+            let before = cx.world.namespace_labels(&name);
+            let changed = before.is_some_and(|before| *before != labels);
+            cx.world.put_namespace(&name, Some(labels));
+            if changed {
+                namespace_changed(&cx, &name);
+            }
+        }
+        Told::Gone(object) => cx.world.put_namespace(&object.metadata.name.unwrap_or_default(), None),
+    })
+    .await;
+}
+
+/// New labels may let a namespace use a ClusterSecretStore: what failed there is tried again.
+fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
+    let failing = cx.world.external_secrets(|object| {
+        object.metadata.namespace.as_deref() == Some(namespace)
+            && object.status.iter().flat_map(|status| &status.conditions).any(|entry| entry.type_ == "Ready" && entry.status == "False")
+    });
+    for key in failing {
+        cx.world.remember(&key, |memory| memory.forced = true);
+        cx.external_secrets.wake(key, Lane::Asked);
+    }
+}
+
+/// What of a store's metadata is kept.
+fn slim(meta: ObjectMeta) -> ObjectMeta {
+    let annotations: BTreeMap<String, String> = meta
+        .annotations
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(key, _)| key == crate::secret_store::IGNORE_MAINTENANCE)
+        .collect();
+    ObjectMeta { annotations: Some(annotations), managed_fields: None, labels: None, ..meta }
+}
+
+/// Wakes the users of a store after its check: all that wait for it, and those that its change concerns.
+pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, became_ready: bool) {
+    for key in dependants(cx, store) {
+        let Some(object) = cx.world.external_secret(&key) else { continue };
+        let spec = &object.spec;
+        let forced = cx.world.memory(&key).forced && refresh::follows_dependencies(spec.refresh_policy, spec.refresh_interval);
+        let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
+        let ready = object.status.iter().flat_map(|status| &status.conditions).any(|entry| entry.type_ == "Ready" && entry.status == "True");
+        if !synced {
+            cx.external_secrets.wake(key, Lane::New);
+        } else if forced || !ready {
+            cx.external_secrets.wake(key, Lane::Asked);
+        } else if became_ready {
+            cx.external_secrets.wake(key, Lane::Periodic);
+        }
+    }
+}

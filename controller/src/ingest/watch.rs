@@ -1,0 +1,48 @@
+//! One watch that never gives up: it lists, follows, and starts over with backoff after any error.
+
+use std::fmt::Debug;
+
+use futures::StreamExt as _;
+use kube::runtime::watcher::{Config, Event};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch::Sender;
+
+/// What the API server tells.
+pub(crate) enum Told<K> {
+    /// A full listing begins.
+    Restarted,
+    /// An object exists in this version; `listing` while a full listing is under way.
+    Present {
+        object: K,
+        listing: bool,
+    },
+    /// An object was deleted.
+    Gone(K),
+    /// The full listing is complete: what wasn't in it is gone.
+    Listed,
+}
+
+/// Follows all objects of `api` for ever, and sets `listed` once the first listing is in.
+#[expect(clippy::disallowed_methods, reason = "the one home of the watcher: the stream below backs off")]
+pub(crate) async fn follow<K>(api: Api<K>, listed: Sender<bool>, mut handle: impl FnMut(Told<K>))
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let url = api.resource_url().to_owned();
+    let mut events = Box::pin(watcher(api, Config::default()).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => handle(Told::Restarted),
+            Ok(Event::InitApply(object)) => handle(Told::Present { object, listing: true }),
+            Ok(Event::InitDone) => {
+                handle(Told::Listed);
+                listed.send_replace(true);
+            }
+            Ok(Event::Apply(object)) => handle(Told::Present { object, listing: false }),
+            Ok(Event::Delete(object)) => handle(Told::Gone(object)),
+            Err(error) => tracing::warn!(watch = url, error = %error, "watch interrupted; it is resumed with backoff"),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The controller: watches ExternalSecrets and stores, reads providers and writes Kubernetes Secrets.
+//!
+//! Read in this order: `run.rs` (wiring), `external_secret.rs` (the main pipeline), `plan` (its decisions),
+//! `secret_store.rs`, `ingest.rs` (watches), `world.rs` (what is known), `queue.rs`.
+
+mod args;
+mod clock;
+mod context;
+mod events;
+mod external_secret;
+mod health;
+mod ingest;
+mod lookup;
+mod queue;
+mod run;
+mod secret_store;
+mod world;
+
+pub use args::Args;
+pub use run::run;

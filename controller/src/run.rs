@@ -1,0 +1,191 @@
+//! The wiring of the controller, top to bottom.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Engine, Limits};
+use futures::FutureExt as _;
+use kube::Client;
+use providers::{Environment, HttpClients};
+use telemetry::{Lane, Metrics};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use crate::args::{Args, listen_address};
+use crate::context::{Context, Settings};
+use crate::events::Events;
+use crate::queue::{Next, Workqueue};
+use crate::{external_secret, health, ingest, secret_store};
+
+/// Stores checked at a time.
+const STORE_WORKERS: u16 = 16;
+
+/// Runs the controller until it is told to end or one of its tasks does.
+pub fn run(args: Args) -> ExitCode {
+    telemetry::init_logs("controller", &args.loglevel);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(error = %error, "the runtime could not be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error, "the controller ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Args) -> Result<(), String> {
+    for flag in &args.ignored {
+        tracing::warn!(flag = format!("--{flag}"), "this flag has no effect in this version");
+    }
+    // Another provider may have been installed by an embedding test; either serves.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let client = Client::try_default().await.map_err(|error| format!("cannot find the cluster: {error}; set KUBECONFIG"))?;
+    let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
+    let environment = Environment::from_process();
+    let http = HttpClients::new(&environment).map_err(|error| error.to_string())?;
+    let (events, event_writer) = Events::new(client.clone());
+    let cx = Arc::new(Context {
+        client,
+        world: Default::default(),
+        external_secrets: Workqueue::default(),
+        stores: Workqueue::default(),
+        engine: Engine::new(metrics.clone(), Limits::default()),
+        environment,
+        http,
+        events,
+        metrics: metrics.clone(),
+        settings: Settings {
+            controller_class: args.controller_class.clone(),
+            store_interval: args.store_requeue_interval,
+            flood_gate: args.enable_flood_gate,
+            cluster_stores: args.enable_cluster_store_reconciler,
+        },
+    });
+    let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
+
+    let scope = ingest::Scope {
+        namespace: args.namespace.clone(),
+        secret_stores: args.enable_secret_store_reconciler,
+        cluster_stores: args.enable_cluster_store_reconciler,
+    };
+    let watches = ingest::watches(&cx, &scope);
+    let listed: Vec<_> = watches.iter().map(|watch| (watch.name, watch.listed.clone())).collect();
+    if let Some(address) = listen_address("--metrics-addr", &args.metrics_addr)? {
+        tasks.spawn(health::serve("--metrics-addr", address, health::metrics(metrics)));
+    }
+    if let Some(address) = listen_address("--live-addr", &args.live_addr)? {
+        tasks.spawn(health::serve("--live-addr", address, health::probes(listed.clone())));
+    }
+    for watch in watches {
+        tasks.spawn(watch.run.map(move |()| Err(format!("the watch of {} ended", watch.name))));
+    }
+    tasks.spawn(event_writer.run().map(|()| Err("the event writer ended".to_owned())));
+    tasks.spawn(measure(cx.clone()));
+    tasks.spawn(work(cx.clone(), args.concurrent, listed));
+
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), concurrent = args.concurrent, class = args.controller_class, "controller started");
+    let ended = tokio::select! {
+        () = told_to_end() => Ok(()),
+        // Every task here is meant to run for ever: the first one to end takes the process with it, so that nothing
+        // ever stands still behind a green probe.
+        Some(task) = tasks.join_next() => task.unwrap_or_else(|error| Err(error.to_string())),
+    };
+    cx.engine.close().await;
+    ended
+}
+
+/// Starts the workers once every watch has its first listing in, so that nothing is decided on half a picture.
+async fn work(
+    cx: Arc<Context>,
+    concurrent: u16,
+    listed: Vec<(&'static str, tokio::sync::watch::Receiver<bool>)>,
+) -> Result<(), String> {
+    for (name, mut listed) in listed {
+        listed.wait_for(|listed| *listed).await.map_err(|_| format!("the watch of {name} ended"))?;
+    }
+    let mut workers: JoinSet<()> = JoinSet::new();
+    for _ in 0..concurrent {
+        workers.spawn(external_secret_worker(cx.clone()));
+    }
+    for _ in 0..STORE_WORKERS {
+        workers.spawn(store_worker(cx.clone()));
+    }
+    match workers.join_next().await {
+        Some(Err(error)) => Err(format!("a worker ended: {error}")),
+        Some(Ok(())) | None => Err("a worker ended".to_owned()),
+    }
+}
+
+async fn external_secret_worker(cx: Arc<Context>) {
+    loop {
+        let key = cx.external_secrets.next().await;
+        let started = tokio::time::Instant::now();
+        // One object that makes us panic must not take the others down with it.
+        let outcome = std::panic::AssertUnwindSafe(external_secret::reconcile(&cx, &key)).catch_unwind().await;
+        let next = outcome.unwrap_or_else(|_| {
+            tracing::error!(namespace = key.namespace, name = key.name, "reconciling this ExternalSecret panicked; please report it");
+            Next::Backoff
+        });
+        if cx.world.external_secret(&key).is_some() {
+            cx.metrics.reconciled(telemetry::Kind::ExternalSecret, &key.name, &key.namespace, started.elapsed());
+        }
+        cx.external_secrets.done(key.clone(), next);
+        if cx.world.external_secret(&key).is_none() {
+            cx.external_secrets.forget(&key);
+        }
+    }
+}
+
+async fn store_worker(cx: Arc<Context>) {
+    loop {
+        let key = cx.stores.next().await;
+        let started = tokio::time::Instant::now();
+        let outcome = std::panic::AssertUnwindSafe(secret_store::reconcile(&cx, &key)).catch_unwind().await;
+        let next = outcome.unwrap_or_else(|_| {
+            tracing::error!(namespace = key.namespace, name = key.name, "checking this store panicked; please report it");
+            Next::Backoff
+        });
+        if cx.world.store(&key).is_some() {
+            cx.metrics.reconciled(secret_store::kind(&key), &key.name, &key.namespace, started.elapsed());
+        }
+        cx.stores.done(key.clone(), next);
+        if cx.world.store(&key).is_none() {
+            cx.stores.forget(&key);
+        }
+    }
+}
+
+/// Keeps the queue's gauges up to date.
+async fn measure(cx: Arc<Context>) -> Result<(), String> {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tick.tick().await;
+        let (depths, overdue) = cx.external_secrets.gauge();
+        for (lane, depth) in Lane::ALL.into_iter().zip(depths) {
+            cx.metrics.queue_depth("externalsecret", lane, depth);
+        }
+        cx.metrics.oldest_overdue(overdue.as_secs());
+    }
+}
+
+async fn told_to_end() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "SIGTERM cannot be awaited");
+            tokio::signal::ctrl_c().await.ok();
+        }
+    }
+}

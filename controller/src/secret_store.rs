@@ -1,0 +1,181 @@
+//! Checks one SecretStore or ClusterSecretStore and tells whether it works.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{ClusterSecretStore, GoDuration, ProviderSpec, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::Resource as _;
+use kube::api::{PartialObjectMeta, PostParams};
+use plan::event::{EventReason, Note};
+use plan::store::{self, Checked, StoreVerdict};
+use provider::{Error, ErrorKind};
+use telemetry::{Kind, ReadyStatus};
+
+use crate::clock;
+use crate::context::Context;
+use crate::events::Subject;
+use crate::external_secret::open;
+use crate::ingest::store_checked;
+use crate::queue::Next;
+use crate::world::{StoreCheck, StoreKey, StoreRecord};
+
+/// On a store: no events about the state of its provider's maintenance.
+pub(crate) const IGNORE_MAINTENANCE: &str = "external-secrets.io/ignore-maintenance-checks";
+
+/// Brings one store's condition to what a check of it says.
+pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey) -> Next {
+    let now = clock::now();
+    let Some(record) = cx.world.store(key) else {
+        cx.metrics.forget(kind(key), &key.name, &key.namespace);
+        return Next::OnChange;
+    };
+    let class = record.spec.controller.as_deref().unwrap_or_default();
+    if record.meta.deletion_timestamp.is_some() || (!class.is_empty() && class != cx.settings.controller_class) {
+        return Next::OnChange;
+    }
+    let interval = match interval(&record.spec, cx.settings.store_interval) {
+        Ok(interval) => interval,
+        Err(text) => {
+            let checked = Checked::NotOpened(Error::new(ErrorKind::Invalid, "Validate", format!("invalid refreshInterval: {text}")));
+            return report(cx, &record, &checked, now).await.unwrap_or(Next::Backoff);
+        }
+    };
+    let checked = check(cx, &record).await; // I/O, a failure is a value
+    match report(cx, &record, &checked, now).await {
+        // I/O
+        Some(next) => next,
+        None => Next::After(interval),
+    }
+}
+
+async fn check(cx: &Arc<Context>, record: &StoreRecord) -> Checked {
+    match open(cx, record, None).await {
+        Ok(handle) => Checked::Opened(handle.validate().await, handle.capabilities()),
+        Err(error) => Checked::NotOpened(error),
+    }
+}
+
+/// Tells the outcome; answers how to go on unless all is well.
+async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now: jiff::Timestamp) -> Option<Next> {
+    let key = &record.key;
+    let before = record.status.clone().unwrap_or_default();
+    let StoreVerdict { status, note, ready, failed } = store::verdict(&before, checked, now);
+    let state = if ready { ReadyStatus::True } else { ReadyStatus::False };
+    cx.metrics.ready(kind(key), &key.name, &key.namespace, state);
+    let generation = record.meta.generation.unwrap_or_default();
+    let earlier = cx.world.put_check(key, StoreCheck { generation, ready });
+    let changed = status.conditions != before.conditions;
+    if failed {
+        tracing::error!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = note.message, "store check failed");
+        // The next try opens it anew, with credentials as they are then.
+        cx.engine.retire(|identity| identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name);
+    }
+    if changed {
+        tell(cx, record, note, now);
+    }
+    let written = if status == before { Ok(()) } else { write(cx, record, status).await };
+    let first = earlier.is_none_or(|earlier| earlier.generation != generation);
+    let became_ready = ready && earlier.is_some_and(|earlier| !earlier.ready);
+    if first || became_ready {
+        store_checked(cx, key, became_ready);
+    }
+    match written {
+        Ok(()) if failed => Some(Next::Backoff),
+        Ok(()) => None,
+        Err(error) => {
+            tracing::debug!(namespace = key.namespace, name = key.name, error = %error, "store status not written");
+            Some(Next::Backoff)
+        }
+    }
+}
+
+fn tell(cx: &Context, record: &StoreRecord, note: Note, now: jiff::Timestamp) {
+    let component = match record.key.kind {
+        StoreKind::SecretStore => "secret-store",
+        StoreKind::ClusterSecretStore => "cluster-secret-store",
+    };
+    let subject = || Subject::new(record.key.kind.as_str(), &record.meta, component);
+    cx.events.tell(subject(), note, now);
+    let silenced = record.meta.annotations.as_ref().is_some_and(|notes| notes.contains_key(IGNORE_MAINTENANCE));
+    let fake = matches!(providers::parse(record.spec.provider.as_ref(), &record.key.name), Ok(ProviderSpec::Fake(_)));
+    if fake && !silenced {
+        let text = "store isn't currently maintained. Please plan and prepare accordingly.";
+        cx.events.tell(subject(), Note::warning(EventReason::StoreUnmaintained, text), now);
+    }
+}
+
+async fn write(cx: &Context, record: &StoreRecord, status: SecretStoreStatus) -> Result<(), kube::Error> {
+    let meta = &record.meta;
+    let body = serde_json::json!({
+        "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
+        "kind": record.key.kind.as_str(),
+        "metadata": {
+            "name": meta.name, "namespace": meta.namespace, "uid": meta.uid, "resourceVersion": meta.resource_version,
+        },
+        "status": status,
+    });
+    let url = match record.key.kind {
+        StoreKind::SecretStore => SecretStore::url_path(&(), meta.namespace.as_deref()),
+        StoreKind::ClusterSecretStore => ClusterSecretStore::url_path(&(), None),
+    };
+    let bytes = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
+    let request = kube::core::Request::new(url)
+        .replace_subresource("status", &record.key.name, &PostParams::default(), bytes)
+        .map_err(kube::Error::BuildRequest)?;
+    let written: PartialObjectMeta<SecretStore> = cx.client.request(request).await?;
+    let mut next = record.clone();
+    next.meta.resource_version = written.metadata.resource_version;
+    next.status = Some(status);
+    cx.world.put_store(next);
+    Ok(())
+}
+
+/// `spec.refreshInterval` if it is above zero, else the flag's.
+fn interval(spec: &SecretStoreSpec, default: Duration) -> Result<Duration, String> {
+    let nanoseconds = match &spec.refresh_interval {
+        None => 0,
+        Some(IntOrString::Int(seconds)) => i64::from(*seconds) * 1_000_000_000,
+        Some(IntOrString::String(text)) if text.is_empty() => 0,
+        Some(IntOrString::String(text)) => {
+            let GoDuration(nanoseconds) =
+                text.parse().map_err(|error| format!("invalid refreshInterval {text:?}: {error}"))?;
+            nanoseconds
+        }
+    };
+    match u64::try_from(nanoseconds) {
+        Ok(0) => Ok(default),
+        Ok(nanoseconds) => Ok(Duration::from_nanos(nanoseconds)),
+        Err(_) => Err("invalid refreshInterval: must not be negative".into()),
+    }
+}
+
+/// The kind as metrics name it.
+pub(crate) fn kind(key: &StoreKey) -> Kind {
+    match key.kind {
+        StoreKind::SecretStore => Kind::SecretStore,
+        StoreKind::ClusterSecretStore => Kind::ClusterSecretStore,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_seconds_or_a_go_duration() {
+        let default = Duration::from_secs(300);
+        let cases = [
+            (None, Ok(300)),
+            (Some(IntOrString::Int(0)), Ok(300)),
+            (Some(IntOrString::Int(60)), Ok(60)),
+            (Some(IntOrString::String("1m30s".into())), Ok(90)),
+            (Some(IntOrString::Int(-1)), Err(())),
+            (Some(IntOrString::String("soon".into())), Err(())),
+        ];
+        for (given, want) in cases {
+            let spec = SecretStoreSpec { refresh_interval: given.clone(), ..SecretStoreSpec::default() };
+            assert_eq!(interval(&spec, default).map(|d| d.as_secs()).map_err(|_| ()), want, "{given:?}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What is known of the cluster: compact records fed by the watches, and what the controller remembers of each object.
+//!
+//! Lives here: lookups and indexes. Deliberately not here: any I/O, and any decision.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use api::{ExternalSecret, SecretStoreSpec, SecretStoreStatus, StoreKind};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use plan::event::Note;
+
+/// A namespaced object of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl Key {
+    pub(crate) fn of(meta: &ObjectMeta) -> Self {
+        Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+    }
+}
+
+/// A store; the namespace of a ClusterSecretStore is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct StoreKey {
+    pub(crate) kind: StoreKind,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+/// A store as its watch last told it, both kinds alike.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreRecord {
+    pub(crate) key: StoreKey,
+    pub(crate) meta: ObjectMeta,
+    pub(crate) spec: SecretStoreSpec,
+    pub(crate) status: Option<SecretStoreStatus>,
+}
+
+/// What is kept of a Secret that is managed or referenced; foreign Secrets leave no trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SecretSeen {
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
+    pub(crate) managed: bool,
+    pub(crate) owner_label: Option<String>,
+}
+
+/// What the controller remembers of one ExternalSecret from one reconcile to the next.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    /// The target in the version that was last found to be as wished.
+    pub(crate) verified: Option<Verified>,
+    /// The last failure that was told as an event: it isn't told again while it stays the same.
+    pub(crate) told: Option<Note>,
+    /// Something that it depends on changed: the next reconcile fetches although no refresh is due.
+    pub(crate) forced: bool,
+}
+
+/// Proof that a version of the target was as wished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
+    /// Hash of all that went into the wish: an equal wish needs no look at the Secret.
+    pub(crate) wish: Option<String>,
+}
+
+/// What a store's last check in this process said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoreCheck {
+    pub(crate) generation: i64,
+    pub(crate) ready: bool,
+}
+
+#[derive(Default)]
+struct Inner {
+    external_secrets: HashMap<Key, Arc<ExternalSecret>>,
+    memories: HashMap<Key, Memory>,
+    /// Target Secret to the ExternalSecrets that name it.
+    targets: HashMap<Key, BTreeSet<String>>,
+    stores: HashMap<StoreKey, Arc<StoreRecord>>,
+    checks: HashMap<StoreKey, StoreCheck>,
+    secrets: HashMap<Key, SecretSeen>,
+    namespaces: HashMap<String, Arc<BTreeMap<String, String>>>,
+    /// Credential Secret to the stores that read it, with the version each one read (none: it wasn't there).
+    credentials: HashMap<Key, BTreeMap<StoreKey, Option<String>>>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct World {
+    inner: RwLock<Inner>,
+}
+
+/// What a watched ExternalSecret's new version means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It wasn't known.
+    New,
+    /// Something that a reconcile looks at changed.
+    Relevant,
+    /// Only its status, or nothing.
+    Irrelevant,
+}
+
+impl World {
+    pub(crate) fn external_secret(&self, key: &Key) -> Option<Arc<ExternalSecret>> {
+        self.read().external_secrets.get(key).cloned()
+    }
+
+    /// Takes in a version of an ExternalSecret unless a newer one is known.
+    pub(crate) fn put_external_secret(&self, object: ExternalSecret) -> Change {
+        let key = Key::of(&object.metadata);
+        let mut inner = self.write();
+        let before = inner.external_secrets.get(&key).cloned();
+        if before.as_ref().is_some_and(|before| is_older(&object.metadata, &before.metadata)) {
+            return Change::Irrelevant;
+        }
+        let target = target_key(&object);
+        if let Some(before) = &before {
+            let old_target = target_key(before);
+            if old_target != target {
+                inner.unlink(&old_target, &key.name);
+            }
+        }
+        inner.targets.entry(target).or_default().insert(key.name.clone());
+        let change = match &before {
+            None => Change::New,
+            Some(before) if is_relevant(&before.metadata, &object.metadata) => Change::Relevant,
+            Some(_) => Change::Irrelevant,
+        };
+        inner.external_secrets.insert(key, Arc::new(object));
+        change
+    }
+
+    pub(crate) fn remove_external_secret(&self, key: &Key) {
+        let mut inner = self.write();
+        if let Some(object) = inner.external_secrets.remove(key) {
+            inner.unlink(&target_key(&object), &key.name);
+        }
+        inner.memories.remove(key);
+    }
+
+    /// The keys of all ExternalSecrets that `wanted` picks.
+    pub(crate) fn external_secrets(&self, wanted: impl Fn(&ExternalSecret) -> bool) -> Vec<Key> {
+        self.read().external_secrets.iter().filter(|(_, object)| wanted(object)).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Forgets ExternalSecrets that a full listing no longer had; answers which.
+    pub(crate) fn retain_external_secrets(&self, listed: &HashSet<Key>) -> Vec<Key> {
+        let gone: Vec<Key> = self.read().external_secrets.keys().filter(|key| !listed.contains(key)).cloned().collect();
+        gone.iter().for_each(|key| self.remove_external_secret(key));
+        gone
+    }
+
+    pub(crate) fn memory(&self, key: &Key) -> Memory {
+        self.read().memories.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is remembered of an ExternalSecret that still exists.
+    pub(crate) fn remember(&self, key: &Key, change: impl FnOnce(&mut Memory)) {
+        let mut inner = self.write();
+        if inner.external_secrets.contains_key(key) {
+            change(inner.memories.entry(key.clone()).or_default());
+        }
+    }
+
+    /// The ExternalSecrets whose target is this Secret.
+    pub(crate) fn targeting(&self, secret: &Key) -> Vec<Key> {
+        let inner = self.read();
+        let names = inner.targets.get(secret).into_iter().flatten();
+        names.map(|name| Key { namespace: secret.namespace.clone(), name: name.clone() }).collect()
+    }
+
+    pub(crate) fn secret(&self, key: &Key) -> Option<SecretSeen> {
+        self.read().secrets.get(key).cloned()
+    }
+
+    /// Notes a Secret; `None` forgets it. Answers what was known before.
+    pub(crate) fn put_secret(&self, key: &Key, seen: Option<SecretSeen>) -> Option<SecretSeen> {
+        let mut inner = self.write();
+        match seen {
+            Some(seen) => inner.secrets.insert(key.clone(), seen),
+            None => inner.secrets.remove(key),
+        }
+    }
+
+    /// Forgets Secrets that a full listing no longer had; answers which.
+    pub(crate) fn retain_secrets(&self, listed: &HashSet<Key>) -> Vec<Key> {
+        let mut inner = self.write();
+        let gone: Vec<Key> = inner.secrets.keys().filter(|key| !listed.contains(key)).cloned().collect();
+        for key in &gone {
+            inner.secrets.remove(key);
+        }
+        gone
+    }
+
+    /// Names of the namespace's Secrets that carry this owner label.
+    pub(crate) fn owned_secrets(&self, namespace: &str, owner_label: &str) -> Vec<String> {
+        let inner = self.read();
+        let owned = inner.secrets.iter().filter(|(key, seen)| key.namespace == namespace && seen.owner_label.as_deref() == Some(owner_label));
+        owned.map(|(key, _)| key.name.clone()).collect()
+    }
+
+    pub(crate) fn store(&self, key: &StoreKey) -> Option<Arc<StoreRecord>> {
+        self.read().stores.get(key).cloned()
+    }
+
+    /// Takes in a version of a store; answers what its change means.
+    pub(crate) fn put_store(&self, record: StoreRecord) -> Change {
+        let mut inner = self.write();
+        let change = match inner.stores.get(&record.key) {
+            None => Change::New,
+            Some(before) if is_older(&record.meta, &before.meta) => return Change::Irrelevant,
+            Some(before) if before.meta.uid != record.meta.uid || before.meta.generation != record.meta.generation => Change::Relevant,
+            Some(_) => Change::Irrelevant,
+        };
+        inner.stores.insert(record.key.clone(), Arc::new(record));
+        change
+    }
+
+    pub(crate) fn remove_store(&self, key: &StoreKey) {
+        let mut inner = self.write();
+        inner.stores.remove(key);
+        inner.checks.remove(key);
+        for users in inner.credentials.values_mut() {
+            users.remove(key);
+        }
+        inner.credentials.retain(|_, users| !users.is_empty());
+    }
+
+    /// Forgets stores of `kind` that a full listing no longer had; answers which.
+    pub(crate) fn retain_stores(&self, kind: StoreKind, listed: &HashSet<StoreKey>) -> Vec<StoreKey> {
+        let gone: Vec<StoreKey> =
+            self.read().stores.keys().filter(|key| key.kind == kind && !listed.contains(key)).cloned().collect();
+        gone.iter().for_each(|key| self.remove_store(key));
+        gone
+    }
+
+    pub(crate) fn check(&self, key: &StoreKey) -> Option<StoreCheck> {
+        self.read().checks.get(key).copied()
+    }
+
+    /// Notes a check; answers the one before.
+    pub(crate) fn put_check(&self, key: &StoreKey, check: StoreCheck) -> Option<StoreCheck> {
+        self.write().checks.insert(key.clone(), check)
+    }
+
+    /// A store's last check counts no more.
+    pub(crate) fn forget_check(&self, key: &StoreKey) {
+        self.write().checks.remove(key);
+    }
+
+    pub(crate) fn namespace_labels(&self, name: &str) -> Option<Arc<BTreeMap<String, String>>> {
+        self.read().namespaces.get(name).cloned()
+    }
+
+    pub(crate) fn put_namespace(&self, name: &str, labels: Option<BTreeMap<String, String>>) {
+        let mut inner = self.write();
+        match labels {
+            Some(labels) => inner.namespaces.insert(name.to_owned(), Arc::new(labels)),
+            None => inner.namespaces.remove(name),
+        };
+    }
+
+    /// Notes that a store looked up a credential Secret, and in which version it found it.
+    pub(crate) fn depends_on(&self, store: &StoreKey, secret: &Key, version: Option<String>) {
+        self.write().credentials.entry(secret.clone()).or_default().insert(store.clone(), version);
+    }
+
+    /// The stores that read this credential Secret in another version than `version` (none: it is gone).
+    pub(crate) fn stores_outdated_by(&self, secret: &Key, version: Option<&str>) -> Vec<StoreKey> {
+        let inner = self.read();
+        let users = inner.credentials.get(secret).into_iter().flatten();
+        users.filter(|(_, read)| read.as_deref() != version).map(|(store, _)| store.clone()).collect()
+    }
+
+    pub(crate) fn is_credential(&self, secret: &Key) -> bool {
+        self.read().credentials.contains_key(secret)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn unlink(&mut self, target: &Key, name: &str) {
+        if let Some(names) = self.targets.get_mut(target) {
+            names.remove(name);
+            if names.is_empty() {
+                self.targets.remove(target);
+            }
+        }
+    }
+}
+
+/// The Secret that an ExternalSecret writes.
+pub(crate) fn target_key(object: &ExternalSecret) -> Key {
+    let Key { namespace, name } = Key::of(&object.metadata);
+    Key { name: plan::target::name(&name, &object.spec).to_owned(), namespace }
+}
+
+/// Whether `candidate` is an earlier version than `known` of the same object. Versions that aren't numbers count as
+/// newer, so that nothing is ever missed.
+fn is_older(candidate: &ObjectMeta, known: &ObjectMeta) -> bool {
+    let number = |meta: &ObjectMeta| meta.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
+    candidate.uid == known.uid && matches!((number(candidate), number(known)), (Some(new), Some(old)) if new < old)
+}
+
+fn is_relevant(before: &ObjectMeta, after: &ObjectMeta) -> bool {
+    before.uid != after.uid
+        || before.generation != after.generation
+        || before.labels != after.labels
+        || before.annotations != after.annotations
+        || before.finalizers != after.finalizers
+        || before.deletion_timestamp != after.deletion_timestamp
+}

@@ -1,0 +1,10 @@
+//! Logs and metrics: how they are set up and the closed vocabulary of their names.
+//!
+//! Lives here: the JSON log format ([`init_logs`]) and the controller's [`Metrics`].
+//! Deliberately not here: anything that decides what is logged or counted.
+
+mod logs;
+mod metrics;
+
+pub use logs::init_logs;
+pub use metrics::{CallStatus, Kind, Lane, Metrics, ReadyStatus};

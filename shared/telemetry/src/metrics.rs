@@ -1,0 +1,246 @@
+//! The controller's metrics, under the reference's names and labels (`PARITY.md` lists them).
+
+use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+/// The kinds that have status and duration series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// ExternalSecret.
+    ExternalSecret,
+    /// SecretStore.
+    SecretStore,
+    /// ClusterSecretStore.
+    ClusterSecretStore,
+}
+
+/// Whether a provider call worked, as the label `status` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallStatus {
+    /// It worked.
+    Success,
+    /// It failed.
+    Error,
+}
+
+impl CallStatus {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The status of the condition `Ready`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadyStatus {
+    /// `True`.
+    True,
+    /// `False`.
+    False,
+}
+
+/// Why a key waits in the queue; the label `lane`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Never synced so far.
+    New,
+    /// Somebody asked: the object, its store or its credentials changed.
+    Asked,
+    /// The target Secret isn't what was written.
+    Drift,
+    /// Time for the next refresh, or for the next try.
+    Periodic,
+}
+
+impl Lane {
+    /// All lanes, most urgent first.
+    pub const ALL: [Self; 4] = [Self::New, Self::Asked, Self::Drift, Self::Periodic];
+
+    /// The label's text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Asked => "asked",
+            Self::Drift => "drift",
+            Self::Periodic => "periodic",
+        }
+    }
+}
+
+/// All series of the controller and the registry that serves them.
+pub struct Metrics {
+    registry: Registry,
+    sync_calls: CounterVec,
+    sync_errors: CounterVec,
+    provider_calls: CounterVec,
+    conditions: [GaugeVec; 3],
+    durations: [GaugeVec; 3],
+    reconcile_seconds: HistogramVec,
+    queue_depth: IntGaugeVec,
+    oldest_overdue: IntGauge,
+    shared_reads: CounterVec,
+}
+
+const OBJECT: [&str; 2] = ["name", "namespace"];
+const CONDITION: [&str; 4] = ["name", "namespace", "condition", "status"];
+
+impl Metrics {
+    /// Registers every series.
+    ///
+    /// # Errors
+    /// Only if two series had one name, which a test rules out.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| -> Result<CounterVec, prometheus::Error> {
+            let metric = CounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let gauge = |name: String, help: &str, labels: &[&str]| -> Result<GaugeVec, prometheus::Error> {
+            let metric = GaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let conditions = |prefix: &str| gauge(format!("{prefix}_status_condition"), "The status condition of an object", &CONDITION);
+        let durations = |prefix: &str| gauge(format!("{prefix}_reconcile_duration"), "The duration of the last reconcile, in nanoseconds", &OBJECT);
+        let reconcile_seconds = HistogramVec::new(
+            HistogramOpts::new("controller_runtime_reconcile_time_seconds", "Length of time per reconciliation per controller"),
+            &["controller"],
+        )?;
+        registry.register(Box::new(reconcile_seconds.clone()))?;
+        let queue_depth = IntGaugeVec::new(Opts::new("external_secrets_queue_depth", "Keys that wait for a worker, by lane"), &["controller", "lane"])?;
+        registry.register(Box::new(queue_depth.clone()))?;
+        let oldest_overdue = IntGauge::new("external_secrets_oldest_overdue_seconds", "How long the most overdue key has waited past its time")?;
+        registry.register(Box::new(oldest_overdue.clone()))?;
+        Ok(Self {
+            sync_calls: counter("externalsecret_sync_calls_total", "Total number of the External Secret sync calls", &OBJECT)?,
+            sync_errors: counter("externalsecret_sync_calls_error", "Total number of the External Secret sync errors", &OBJECT)?,
+            provider_calls: counter(
+                "externalsecret_provider_api_calls_count",
+                "Number of API calls towards the secret provider",
+                &["provider", "call", "status"],
+            )?,
+            shared_reads: counter(
+                "external_secrets_shared_reads_total",
+                "Reads that were answered by an identical read already in flight",
+                &["provider"],
+            )?,
+            conditions: [conditions("externalsecret")?, conditions("secretstore")?, conditions("clustersecretstore")?],
+            durations: [durations("externalsecret")?, durations("secretstore")?, durations("clustersecretstore")?],
+            reconcile_seconds,
+            queue_depth,
+            oldest_overdue,
+            registry,
+        })
+    }
+
+    /// The text that `/metrics` serves.
+    ///
+    /// # Errors
+    /// When a series can't be written as text.
+    pub fn encode(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// An ExternalSecret was reconciled.
+    pub fn sync_call(&self, name: &str, namespace: &str) {
+        self.sync_calls.with_label_values(&[name, namespace]).inc();
+    }
+
+    /// An ExternalSecret's reconcile failed.
+    pub fn sync_error(&self, name: &str, namespace: &str) {
+        self.sync_errors.with_label_values(&[name, namespace]).inc();
+    }
+
+    /// A provider was called.
+    pub fn provider_call(&self, provider: &str, call: &str, status: CallStatus) {
+        self.provider_calls.with_label_values(&[provider, call, status.as_str()]).inc();
+    }
+
+    /// A read was answered by one that was under way already.
+    pub fn shared_read(&self, provider: &str) {
+        self.shared_reads.with_label_values(&[provider]).inc();
+    }
+
+    /// The condition `Ready` of an object: sets the two series to 1 and 0.
+    pub fn ready(&self, kind: Kind, name: &str, namespace: &str, status: ReadyStatus) {
+        let (yes, no) = match status {
+            ReadyStatus::True => (1.0, 0.0),
+            ReadyStatus::False => (0.0, 1.0),
+        };
+        let series = &self.conditions[kind as usize];
+        series.with_label_values(&[name, namespace, "Ready", "True"]).set(yes);
+        series.with_label_values(&[name, namespace, "Ready", "False"]).set(no);
+    }
+
+    /// How long the last reconcile of an object took, in nanoseconds as in the reference, and as a histogram in seconds.
+    pub fn reconciled(&self, kind: Kind, name: &str, namespace: &str, took: std::time::Duration) {
+        self.durations[kind as usize].with_label_values(&[name, namespace]).set(took.as_nanos() as f64);
+        let controller = match kind {
+            Kind::ExternalSecret => "externalsecret",
+            Kind::SecretStore => "secretstore",
+            Kind::ClusterSecretStore => "clustersecretstore",
+        };
+        self.reconcile_seconds.with_label_values(&[controller]).observe(took.as_secs_f64());
+    }
+
+    /// An object is gone: its series go too. Of an ExternalSecret the reference leaves
+    /// `condition="Deleted",status="False"` at 1.
+    pub fn forget(&self, kind: Kind, name: &str, namespace: &str) {
+        let series = &self.conditions[kind as usize];
+        for status in ["True", "False"] {
+            // A series that was never set has nothing to remove.
+            series.remove_label_values(&[name, namespace, "Ready", status]).ok();
+        }
+        self.durations[kind as usize].remove_label_values(&[name, namespace]).ok();
+        match kind {
+            Kind::ExternalSecret => series.with_label_values(&[name, namespace, "Deleted", "False"]).set(1.0),
+            Kind::SecretStore | Kind::ClusterSecretStore => {}
+        }
+    }
+
+    /// Keys that wait for a worker.
+    pub fn queue_depth(&self, controller: &str, lane: Lane, depth: usize) {
+        self.queue_depth.with_label_values(&[controller, lane.as_str()]).set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    /// How long the most overdue key has waited, in seconds.
+    pub fn oldest_overdue(&self, seconds: u64) {
+        self.oldest_overdue.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_those_of_the_reference() {
+        let metrics = Metrics::new().unwrap();
+        metrics.sync_call("db", "shop");
+        metrics.sync_error("db", "shop");
+        metrics.provider_call("HashiCorp/Vault", "ReadSecretData", CallStatus::Success);
+        metrics.ready(Kind::ExternalSecret, "db", "shop", ReadyStatus::True);
+        let text = metrics.encode().unwrap();
+        for line in [
+            r#"externalsecret_sync_calls_total{name="db",namespace="shop"} 1"#,
+            r#"externalsecret_sync_calls_error{name="db",namespace="shop"} 1"#,
+            r#"externalsecret_provider_api_calls_count{call="ReadSecretData",provider="HashiCorp/Vault",status="success"} 1"#,
+            r#"externalsecret_status_condition{condition="Ready",name="db",namespace="shop",status="True"} 1"#,
+            r#"externalsecret_status_condition{condition="Ready",name="db",namespace="shop",status="False"} 0"#,
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_external_secret_leaves_the_deleted_series() {
+        let metrics = Metrics::new().unwrap();
+        metrics.ready(Kind::ExternalSecret, "db", "shop", ReadyStatus::True);
+        metrics.forget(Kind::ExternalSecret, "db", "shop");
+        let text = metrics.encode().unwrap();
+        assert!(!text.contains(r#"condition="Ready""#), "{text}");
+        assert!(text.contains(r#"condition="Deleted",name="db",namespace="shop",status="False"} 1"#), "{text}");
+    }
+}
