@@ -42,15 +42,16 @@ pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now
     cx.metrics.ready(Kind::ExternalSecret, &key.name, &key.namespace, ready);
     if let Some(note) = &failure {
         cx.metrics.sync_error(&key.name, &key.namespace);
-        tracing::error!(namespace = key.namespace, name = key.name, error = note.message, "sync failed");
     }
     let subject = || Subject::new("ExternalSecret", &seen.object.metadata, "external-secrets");
     for note in notes {
         cx.events.tell(subject(), note, now);
     }
+    // A failure is told once, and again when it changes: retries of the same one would only be noise.
     if let Some(note) = &failure
         && seen.memory.told.as_ref() != Some(note)
     {
+        tracing::error!(namespace = key.namespace, name = key.name, error = note.message, "sync failed");
         cx.events.tell(subject(), note.clone(), now);
     }
     cx.world.remember(key, |memory| {
