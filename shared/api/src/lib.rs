@@ -1,0 +1,62 @@
+//! Wire types of the `external-secrets.io` API: what manifests say and what the API server stores.
+//!
+//! Here: the structs, their JSON names, their CRD schemas and [`GoDuration`]. Not here: rules that need more than one field
+//! (crate `validate`), defaults that depend on other objects, and any I/O.
+//!
+//! Every type reads both served versions, `v1` and `v1beta1`: they share one schema, so that the API server converts by
+//! changing `apiVersion` only. Objects are always written as `v1`.
+
+mod condition;
+pub mod crd;
+mod data;
+mod duration;
+mod external_secret;
+pub mod provider;
+mod resource;
+mod schema;
+mod secret_store;
+mod selector;
+mod template;
+mod wire_enum;
+pub mod yaml;
+
+pub use condition::Condition;
+pub use data::{
+    ConversionStrategy, DataFrom, DecodingStrategy, ExternalSecretData, Find, FindName, GeneratorRef, MetadataPolicy,
+    NullBytePolicy, RemoteRef, Rewrite, RewriteConflictPolicy, RewriteMerge, RewriteMergeStrategy,
+    RewritePriorityPolicy, RewriteRegexp, RewriteTransform, SourceRef, StoreSourceRef,
+};
+pub use duration::{GoDuration, ParseDurationError};
+pub use external_secret::{
+    Binding, CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, ManifestRef,
+    RefreshPolicy, SecretStoreRef, StoreKind, SyncWindow, SyncWindowKind, SyncWindows, Target,
+};
+pub use provider::aws::{
+    AwsAuth, AwsDeletion, AwsJwtAuth, AwsProvider, AwsSecretRef, AwsService, AwsSessionTag, AwsSessionTagsPolicy,
+};
+pub use provider::fake::{FakeData, FakeProvider};
+pub use provider::kubernetes::{
+    KubernetesAuth, KubernetesCertAuth, KubernetesProvider, KubernetesServer, KubernetesTokenAuth,
+};
+pub use provider::vault::{
+    VaultAppRole, VaultAuth, VaultCertAuth, VaultCheckAndSet, VaultGcpAuth, VaultGcpSecretRef,
+    VaultGcpWorkloadIdentity, VaultIamAuth, VaultJwtAuth, VaultKubernetesAuth, VaultLdapAuth, VaultProvider,
+    VaultServiceAccountToken, VaultTls, VaultUserPassAuth, VaultVersion,
+};
+pub use provider::{ProviderSpec, ProviderSpecError, StoreProvider};
+pub use secret_store::{
+    ClusterSecretStore, ClusterSecretStoreCondition, RetrySettings, SecretStore, SecretStoreSpec, SecretStoreStatus,
+};
+pub use selector::{CaProvider, CaProviderType, SecretKeySelector, ServiceAccountSelector};
+pub use template::{
+    Template, TemplateFrom, TemplateMergePolicy, TemplateMetadata, TemplateRef, TemplateRefItem, TemplateScope,
+};
+
+/// API group of all kinds here.
+pub const GROUP: &str = "external-secrets.io";
+
+/// The stored version, which is also the one that the programs read and write.
+pub const VERSION: &str = "v1";
+
+/// The older version, still served from the same schema.
+pub const VERSION_BETA: &str = "v1beta1";

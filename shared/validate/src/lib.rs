@@ -1,0 +1,18 @@
+//! Pure rules on specs: object in, findings out. The webhook, the controller and a linter ask the same functions, so that
+//! they give the same verdict on the same object.
+//!
+//! Here: rules that the schema of the CRD can't say, with the texts of ESO v2.9. Not here: the schema's own rules, I/O,
+//! and anything that depends on another object.
+
+mod external_secret;
+mod finding;
+pub mod go_regexp;
+mod go_text;
+mod go_url;
+mod store;
+mod valid;
+
+pub use external_secret::{external_secret, runtime_external_secret};
+pub use finding::{Code, Finding, Severity, denial, warnings};
+pub use store::{Store, cluster_secret_store, refresh_interval, secret_store, store};
+pub use valid::{Checked, Valid};

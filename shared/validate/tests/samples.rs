@@ -1,0 +1,127 @@
+//! The samples of `testdata`: `accept` is let in, `reject` is refused with the texts of its leading comments,
+//! `# deny: …` (a line each, in order) and `# warn: …`.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may stop at the first surprise")]
+
+use api::{ClusterSecretStore, ExternalSecret, SecretStore};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use validate::{Code, Finding, Severity, Valid, denial, warnings};
+
+fn samples(folder: &str) -> Vec<(String, String)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata").join(folder);
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    let name = |path: &Path| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    files.iter().map(|path| (name(path), std::fs::read_to_string(path).expect("readable"))).collect()
+}
+
+/// Go's decoder stops at the first bad field and says only what is wrong with it; so do we, but for the parser's position.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let value: serde_json::Value = serde_saphyr::from_str(text).expect("YAML");
+    serde_json::from_value(value).map_err(|e| e.to_string())
+}
+
+fn findings(name: &str, text: &str) -> Result<Vec<Finding>, String> {
+    let kind = text.lines().find_map(|line| line.strip_prefix("kind: "));
+    match kind {
+        Some("ExternalSecret") => read::<ExternalSecret>(text).map(|object| validate::external_secret(&object)),
+        Some("SecretStore") => read::<SecretStore>(text).map(|object| validate::secret_store(&object)),
+        Some("ClusterSecretStore") => {
+            read::<ClusterSecretStore>(text).map(|object| validate::cluster_secret_store(&object))
+        }
+        other => panic!("{name}: kind {other:?}"),
+    }
+}
+
+fn check(name: &str, text: &str) -> Vec<Code> {
+    let comments = |mark: &str| -> Vec<String> {
+        text.lines().filter_map(|line| line.strip_prefix(mark)).map(str::to_owned).collect()
+    };
+    let (deny, warn) = (comments("# deny: "), comments("# warn: "));
+    let want = (!deny.is_empty()).then(|| deny.join("\n"));
+    match findings(name, text) {
+        Ok(findings) => {
+            assert_eq!(denial(&findings), want, "{name}");
+            assert_eq!(warnings(&findings), warn, "{name}");
+            for finding in &findings {
+                assert!(finding.path.starts_with("spec"), "{name}: path {:?}", finding.path);
+            }
+            findings.iter().map(|finding| finding.code).collect()
+        }
+        Err(error) => {
+            assert_eq!(Some(error), want, "{name}");
+            Vec::new()
+        }
+    }
+}
+
+#[test]
+fn accepted_samples_are_accepted() {
+    for (name, text) in samples("accept") {
+        assert!(!text.contains("# deny: "), "{name} is in the wrong folder");
+        check(&name, &text);
+    }
+}
+
+#[test]
+fn rejected_samples_are_rejected_with_their_texts() {
+    for (name, text) in samples("reject") {
+        assert!(text.starts_with("# deny: "), "{name} doesn't say why it is refused");
+        check(&name, &text);
+    }
+}
+
+#[test]
+fn every_rule_has_a_sample() {
+    let all = samples("accept").into_iter().chain(samples("reject"));
+    let seen: BTreeSet<Code> = all.flat_map(|(name, text)| check(&name, &text)).collect();
+    let missing: Vec<&str> = Code::ALL.iter().filter(|code| !seen.contains(code)).map(|code| code.as_str()).collect();
+    assert!(missing.is_empty(), "no sample shows {missing:?}");
+    let names: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(names.len(), Code::ALL.len(), "two rules share a name");
+}
+
+#[test]
+fn paths_name_the_field() {
+    let cases = [
+        ("es-duplicate-keys", "spec.data[2].secretKey"),
+        ("es-template-target", "spec.target.template.templateFrom[0].target"),
+        ("store-regexes", "spec.conditions[0].namespaceRegexes[1]"),
+        ("store-vault-iam-keys-namespace", "spec.provider.vault.auth.iam.secretRef.secretAccessKeySecretRef.namespace"),
+        ("store-kubernetes-cert-key", "spec.provider.kubernetes.auth.cert.clientCert.key"),
+    ];
+    let samples = samples("reject");
+    for (name, path) in cases {
+        let (_, text) = samples.iter().find(|(sample, _)| sample == name).expect(name);
+        let findings = findings(name, text).expect("reads");
+        assert!(findings.iter().any(|finding| finding.path == path), "{name}: {findings:?}");
+    }
+}
+
+/// The reconciler refuses less than the webhook: what would be dangerous, and what it can't act on.
+#[test]
+fn the_reconciler_refuses_what_is_dangerous_or_impossible() {
+    fn codes<T: validate::Checked + DeserializeOwned>(text: &str) -> Vec<Code> {
+        let refused = Valid::check(read::<T>(text).expect("reads")).map(Valid::into_inner).err().unwrap_or_default();
+        assert!(refused.is_empty() || refused.iter().any(|finding| finding.severity == Severity::Error));
+        refused.into_iter().map(|finding| finding.code).collect()
+    }
+    let cases = [
+        ("es-bootstrap-token", vec![Code::PrivilegedTemplate]),
+        ("es-template-target", vec![Code::TemplateTarget, Code::TemplateTarget]),
+        ("es-duplicate-keys", vec![]),
+        ("es-delete-with-merge", vec![]),
+        ("store-two-providers", vec![Code::ProviderCount]),
+        ("store-refresh-interval", vec![Code::BadRefreshInterval]),
+        ("store-vault-token-namespace", vec![]),
+    ];
+    let samples = samples("reject");
+    for (name, want) in cases {
+        let (_, text) = samples.iter().find(|(sample, _)| sample == name).expect(name);
+        let got = if name.starts_with("es-") { codes::<ExternalSecret>(text) } else { codes::<SecretStore>(text) };
+        assert_eq!(got, want, "{name}");
+    }
+}
