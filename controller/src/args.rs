@@ -98,7 +98,11 @@ impl Args {
     fn read(line: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<Self, clap::Error> {
         let ignored = IGNORED.iter().map(|(name, switch)| {
             let flag = Arg::new(*name).long(*name).hide(true);
-            if *switch { flag.num_args(0..=1).require_equals(true).default_missing_value("true") } else { flag.num_args(1) }
+            if *switch {
+                flag.num_args(0..=1).require_equals(true).default_missing_value("true")
+            } else {
+                flag.num_args(1)
+            }
         });
         let matches = Self::command().args(ignored).try_get_matches_from(line)?;
         let given = IGNORED.iter().map(|(name, _)| *name).filter(|name| matches.contains_id(name)).collect();
@@ -120,7 +124,9 @@ pub(crate) fn listen_address(flag: &str, text: &str) -> Result<Option<SocketAddr
         return Ok(None);
     }
     let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.replace("localhost:", "127.0.0.1:") };
-    full.parse().map(Some).map_err(|_| format!("{flag}={text} is not an address; write HOST:PORT, such as :8080 or 127.0.0.1:8080"))
+    full.parse()
+        .map(Some)
+        .map_err(|_| format!("{flag}={text} is not an address; write HOST:PORT, such as :8080 or 127.0.0.1:8080"))
 }
 
 #[cfg(test)]
@@ -153,7 +159,12 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_go_reads_them() {
-        let cases = [(":8080", Some("0.0.0.0:8080")), ("127.0.0.1:0", Some("127.0.0.1:0")), ("0", None), ("localhost:1", Some("127.0.0.1:1"))];
+        let cases = [
+            (":8080", Some("0.0.0.0:8080")),
+            ("127.0.0.1:0", Some("127.0.0.1:0")),
+            ("0", None),
+            ("localhost:1", Some("127.0.0.1:1")),
+        ];
         for (text, want) in cases {
             assert_eq!(listen_address("--metrics-addr", text).unwrap().map(|a| a.to_string()).as_deref(), want);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::StoreKind;
 use engine::Engine;
 use kube::Client;
 use providers::{Environment, HttpClients};
@@ -19,6 +20,17 @@ pub(crate) struct Settings {
     pub(crate) store_interval: Duration,
     pub(crate) flood_gate: bool,
     pub(crate) cluster_stores: bool,
+    pub(crate) secret_stores: bool,
+}
+
+impl Settings {
+    /// Whether stores of this kind are validated by this process.
+    pub(crate) fn checks(&self, kind: StoreKind) -> bool {
+        match kind {
+            StoreKind::SecretStore => self.secret_stores,
+            StoreKind::ClusterSecretStore => self.cluster_stores,
+        }
+    }
 }
 
 /// Shared by all workers.

@@ -123,12 +123,18 @@ mod tests {
     fn an_event_stands_in_the_namespace_of_its_object_and_is_bounded() {
         let meta = ObjectMeta { name: Some("db".into()), namespace: Some("shop".into()), ..ObjectMeta::default() };
         let note = Note::warning(EventReason::UpdateFailed, "ä".repeat(2000));
-        let got = event(&Subject::new("ExternalSecret", &meta, "external-secrets"), note, jiff::Timestamp::UNIX_EPOCH, 1);
+        let got =
+            event(&Subject::new("ExternalSecret", &meta, "external-secrets"), note, jiff::Timestamp::UNIX_EPOCH, 1);
         assert_eq!(got.metadata.namespace.as_deref(), Some("shop"));
         assert_eq!((got.type_.as_deref(), got.reason.as_deref()), (Some("Warning"), Some("UpdateFailed")));
         assert!(got.message.is_some_and(|text| text.len() <= MESSAGE_LIMIT && text.ends_with("...")));
         let cluster = ObjectMeta { name: Some("vault".into()), ..ObjectMeta::default() };
-        let got = event(&Subject::new("ClusterSecretStore", &cluster, "cluster-secret-store"), Note::normal(EventReason::Valid, "x"), jiff::Timestamp::UNIX_EPOCH, 1);
+        let got = event(
+            &Subject::new("ClusterSecretStore", &cluster, "cluster-secret-store"),
+            Note::normal(EventReason::Valid, "x"),
+            jiff::Timestamp::UNIX_EPOCH,
+            1,
+        );
         assert_eq!(got.metadata.namespace.as_deref(), Some("default"));
     }
 }

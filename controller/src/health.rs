@@ -13,12 +13,16 @@ use telemetry::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch::Receiver;
 
+/// Each watch's name, and whether its first listing is in.
+pub(crate) type Listings = Vec<(&'static str, Receiver<bool>)>;
+
 /// Serves `router` at `address` until the process ends.
 ///
 /// # Errors
 /// When the address can't be used; the text names the flag.
 pub(crate) async fn serve(flag: &str, address: SocketAddr, router: Router) -> Result<(), String> {
-    let listener = TcpListener::bind(address).await.map_err(|error| format!("{flag}: cannot listen on {address}: {error}"))?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("{flag}: cannot listen on {address}: {error}"))?;
     axum::serve(listener, router).await.map_err(|error| format!("{flag}: {error}"))
 }
 
@@ -35,11 +39,11 @@ async fn scrape(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
 }
 
 /// What the probes tell: `/healthz` that the process works, `/readyz` that every watch has its first listing in.
-pub(crate) fn probes(watches: Vec<(&'static str, Receiver<bool>)>) -> Router {
+pub(crate) fn probes(watches: Listings) -> Router {
     Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready)).with_state(Arc::new(watches))
 }
 
-async fn ready(State(watches): State<Arc<Vec<(&'static str, Receiver<bool>)>>>) -> impl IntoResponse {
+async fn ready(State(watches): State<Arc<Listings>>) -> impl IntoResponse {
     let waiting: Vec<&str> = watches.iter().filter(|(_, listed)| !*listed.borrow()).map(|(name, _)| *name).collect();
     if waiting.is_empty() {
         (StatusCode::OK, Json(json!({"ready": true})))

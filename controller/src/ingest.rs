@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
+use engine::StoreIdentity;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
+use plan::data;
 use plan::names::{MANAGED_LABEL, OWNER_LABEL};
-use plan::{data, refresh};
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
 
@@ -30,7 +31,7 @@ pub(crate) use watch::{Told, follow};
 pub(crate) struct Scope {
     /// Empty for every namespace.
     pub(crate) namespace: String,
-    pub(crate) secret_stores: bool,
+    /// Without ClusterSecretStores nothing outside of `namespace` is asked for, so that a role suffices.
     pub(crate) cluster_stores: bool,
 }
 
@@ -44,7 +45,6 @@ pub(crate) struct Watch {
 /// All watches of the controller.
 pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
     let mut all = vec![
-        start("namespaces", cx, namespaces),
         start("secrets", cx, {
             let scope = scope.clone();
             move |cx, listed| secrets(cx, listed, scope)
@@ -53,13 +53,14 @@ pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
             let scope = scope.clone();
             move |cx, listed| external_secrets(cx, listed, scope)
         }),
+        start("secretstores", cx, {
+            let scope = scope.clone();
+            move |cx, listed| secret_stores(cx, listed, scope)
+        }),
     ];
-    if scope.secret_stores {
-        let scope = scope.clone();
-        all.push(start("secretstores", cx, move |cx, listed| secret_stores(cx, listed, scope)));
-    }
     if scope.cluster_stores {
         all.push(start("clustersecretstores", cx, cluster_secret_stores));
+        all.push(start("namespaces", cx, namespaces));
     }
     all
 }
@@ -76,7 +77,11 @@ fn namespaced<K>(cx: &Context, scope: &Scope) -> Api<K>
 where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
 {
-    if scope.namespace.is_empty() { Api::all(cx.client.clone()) } else { Api::namespaced(cx.client.clone(), &scope.namespace) }
+    if scope.namespace.is_empty() {
+        Api::all(cx.client.clone())
+    } else {
+        Api::namespaced(cx.client.clone(), &scope.namespace)
+    }
 }
 
 async fn external_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
@@ -149,8 +154,13 @@ async fn cluster_secret_stores(cx: Arc<Context>, listed: Sender<bool>) {
     .await;
 }
 
-async fn stores<K>(cx: &Arc<Context>, api: Api<K>, listed: Sender<bool>, kind: StoreKind, record: impl Fn(K) -> StoreRecord)
-where
+async fn stores<K>(
+    cx: &Arc<Context>,
+    api: Api<K>,
+    listed: Sender<bool>,
+    kind: StoreKind,
+    record: impl Fn(K) -> StoreRecord,
+) where
     K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
 {
     let mut present = HashSet::new();
@@ -182,7 +192,7 @@ where
 /// A store's spec or one of its credentials changed: its session is over, it is checked again, and those that use it
 /// are tried again at once.
 fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
-    cx.engine.retire(|identity| identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name);
+    cx.engine.retire(|identity| is_of(identity, key));
     for dependant in dependants(cx, key) {
         cx.world.remember(&dependant, |memory| memory.forced = true);
     }
@@ -192,8 +202,14 @@ fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
 
 fn gone(cx: &Arc<Context>, key: &StoreKey) {
     cx.world.remove_store(key);
-    cx.engine.retire(|identity| identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name);
+    cx.engine.retire(|identity| is_of(identity, key));
     cx.stores.wake(key.clone(), Lane::Asked);
+    store_checked(cx, key, false);
+}
+
+/// Whether an engine's handle belongs to this store.
+pub(crate) fn is_of(identity: &StoreIdentity, key: &StoreKey) -> bool {
+    identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name
 }
 
 /// The ExternalSecrets that read from a store.
@@ -212,7 +228,7 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
         Told::Present { object, listing } => {
             let key = Key::of(&object.metadata);
             let seen = seen(&object.metadata);
-            if listing && seen.managed {
+            if listing && (seen.managed || cx.world.is_credential(&key)) {
                 present.insert(key.clone());
             }
             credential_changed(&cx, &key, Some(&seen.resource_version));
@@ -233,6 +249,9 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
         Told::Listed => {
             for key in cx.world.retain_secrets(&present) {
                 target_changed(&cx, &key);
+            }
+            for key in cx.world.credential_secrets().into_iter().filter(|key| !present.contains(key)) {
+                credential_changed(&cx, &key, None);
             }
             present = HashSet::new();
         }
@@ -255,7 +274,9 @@ fn target_changed(cx: &Arc<Context>, secret: &Key) {
     let now = cx.world.secret(secret);
     for key in cx.world.targeting(secret) {
         let verified = cx.world.memory(&key).verified;
-        let same = verified.zip(now.as_ref()).is_some_and(|(v, now)| v.uid == now.uid && v.resource_version == now.resource_version);
+        let same = verified
+            .zip(now.as_ref())
+            .is_some_and(|(v, now)| v.uid == now.uid && v.resource_version == now.resource_version);
         if !same {
             cx.external_secrets.wake(key, Lane::Drift);
         }
@@ -291,7 +312,11 @@ async fn namespaces(cx: Arc<Context>, listed: Sender<bool>) {
 fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
     let failing = cx.world.external_secrets(|object| {
         object.metadata.namespace.as_deref() == Some(namespace)
-            && object.status.iter().flat_map(|status| &status.conditions).any(|entry| entry.type_ == "Ready" && entry.status == "False")
+            && object
+                .status
+                .iter()
+                .flat_map(|status| &status.conditions)
+                .any(|entry| entry.type_ == "Ready" && entry.status == "False")
     });
     for key in failing {
         cx.world.remember(&key, |memory| memory.forced = true);
@@ -310,19 +335,22 @@ fn slim(meta: ObjectMeta) -> ObjectMeta {
     ObjectMeta { annotations: Some(annotations), managed_fields: None, labels: None, ..meta }
 }
 
-/// Wakes the users of a store after its check: all that wait for it, and those that its change concerns.
-pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, became_ready: bool) {
+/// Wakes the users of a store after its check: those that wait for it or failed, and, once it is ready, those that its
+/// change concerns. A store that isn't ready leaves what is in sync alone.
+pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool) {
     for key in dependants(cx, store) {
         let Some(object) = cx.world.external_secret(&key) else { continue };
-        let spec = &object.spec;
-        let forced = cx.world.memory(&key).forced && refresh::follows_dependencies(spec.refresh_policy, spec.refresh_interval);
-        let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
-        let ready = object.status.iter().flat_map(|status| &status.conditions).any(|entry| entry.type_ == "Ready" && entry.status == "True");
-        if !synced {
+        let status = object.status.as_ref();
+        let never_synced = status.is_none_or(|status| status.synced_resource_version.is_none());
+        let in_sync = status.is_some_and(|status| {
+            status.conditions.iter().any(|entry| entry.type_ == "Ready" && entry.status == "True")
+        });
+        let forced = ready && cx.world.memory(&key).forced;
+        if never_synced {
             cx.external_secrets.wake(key, Lane::New);
-        } else if forced || !ready {
+        } else if forced || !in_sync {
             cx.external_secrets.wake(key, Lane::Asked);
-        } else if became_ready {
+        } else {
             cx.external_secrets.wake(key, Lane::Periodic);
         }
     }

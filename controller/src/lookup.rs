@@ -35,11 +35,11 @@ impl StoreCredentials {
     fn namespace(&self, named: Option<&String>, what: &str) -> Result<String, Error> {
         match self.store.kind {
             StoreKind::SecretStore => Ok(self.store.namespace.clone()),
-            StoreKind::ClusterSecretStore => named
-                .filter(|namespace| !namespace.is_empty())
-                .or(self.consumer.as_ref())
-                .cloned()
-                .ok_or_else(|| invalid(format!("{what} has no namespace, which a ClusterSecretStore needs to be used by itself"))),
+            StoreKind::ClusterSecretStore => {
+                named.filter(|namespace| !namespace.is_empty()).or(self.consumer.as_ref()).cloned().ok_or_else(|| {
+                    invalid(format!("{what} has no namespace, which a ClusterSecretStore needs to be used by itself"))
+                })
+            }
         }
     }
 
@@ -48,7 +48,8 @@ impl StoreCredentials {
         let api: Api<SecretObject> = Api::namespaced(self.context.client.clone(), &key.namespace);
         let found = api.get_opt(name).await;
         // Noted whatever came back: the store is tried again when the Secret appears or changes.
-        let version = found.as_ref().ok().and_then(Option::as_ref).and_then(|secret| secret.metadata.resource_version.clone());
+        let version =
+            found.as_ref().ok().and_then(Option::as_ref).and_then(|secret| secret.metadata.resource_version.clone());
         self.context.world.depends_on(&self.store, &key, version);
         let why = match found {
             Ok(Some(secret)) => return Ok(secret),
@@ -78,16 +79,23 @@ impl Credentials for StoreCredentials {
         match ca.type_ {
             CaProviderType::Secret => {
                 let secret = self.secret(namespace, &ca.name).await?;
-                let value = secret.data.get(key).ok_or_else(|| invalid(format!("cannot find secret data for key: {key:?}")))?;
+                let value =
+                    secret.data.get(key).ok_or_else(|| invalid(format!("cannot find secret data for key: {key:?}")))?;
                 Ok(value.expose().to_vec())
             }
             CaProviderType::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.context.client.clone(), &namespace);
                 let map = api.get(&ca.name).await.map_err(|error| {
-                    invalid(format!("cannot get Kubernetes configmap {:?} from namespace {namespace:?}: {}", ca.name, api_text(&error)))
+                    invalid(format!(
+                        "cannot get Kubernetes configmap {:?} from namespace {namespace:?}: {}",
+                        ca.name,
+                        api_text(&error)
+                    ))
                 })?;
                 let value = map.data.unwrap_or_default().remove(key);
-                value.map(String::into_bytes).ok_or_else(|| invalid(format!("failed to get caProvider configMap {} -> {key}", ca.name)))
+                value
+                    .map(String::into_bytes)
+                    .ok_or_else(|| invalid(format!("failed to get caProvider configMap {} -> {key}", ca.name)))
             }
         }
     }
@@ -108,9 +116,14 @@ impl Credentials for StoreCredentials {
             }),
             ..TokenRequest::default()
         };
-        let answer = api.create_token_request(&selector.name, &PostParams::default(), &request).await.map_err(|error| {
-            invalid(format!("cannot request a token of service account {namespace}/{}: {}", selector.name, api_text(&error)))
-        })?;
+        let answer =
+            api.create_token_request(&selector.name, &PostParams::default(), &request).await.map_err(|error| {
+                invalid(format!(
+                    "cannot request a token of service account {namespace}/{}: {}",
+                    selector.name,
+                    api_text(&error)
+                ))
+            })?;
         let status = answer.status.unwrap_or_default();
         let token = status.token.ok_or_else(|| invalid("the API server answered a token request without a token"))?;
         let expiry = status.expiration_timestamp.map(|time| time.0.duration_since(crate::clock::now()));

@@ -305,7 +305,9 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 420, 420]);
         let now = Instant::now();
         let mut queue = queue(&[("x", Lane::New)]);
-        for (next, wait) in [(Next::Backoff, 1), (Next::Backoff, 2), (Next::After(Duration::from_secs(9)), 9), (Next::Backoff, 1)] {
+        for (next, wait) in
+            [(Next::Backoff, 1), (Next::Backoff, 2), (Next::After(Duration::from_secs(9)), 9), (Next::Backoff, 1)]
+        {
             assert_eq!(queue.pop(now), Some("x"));
             queue.done("x", next, now);
             assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(wait)));

@@ -46,7 +46,8 @@ async fn serve(args: Args) -> Result<(), String> {
     }
     // Another provider may have been installed by an embedding test; either serves.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let client = Client::try_default().await.map_err(|error| format!("cannot find the cluster: {error}; set KUBECONFIG"))?;
+    let client =
+        Client::try_default().await.map_err(|error| format!("cannot find the cluster: {error}; set KUBECONFIG"))?;
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let environment = Environment::from_process();
     let http = HttpClients::new(&environment).map_err(|error| error.to_string())?;
@@ -66,15 +67,13 @@ async fn serve(args: Args) -> Result<(), String> {
             store_interval: args.store_requeue_interval,
             flood_gate: args.enable_flood_gate,
             cluster_stores: args.enable_cluster_store_reconciler,
+            secret_stores: args.enable_secret_store_reconciler,
         },
     });
     let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
 
-    let scope = ingest::Scope {
-        namespace: args.namespace.clone(),
-        secret_stores: args.enable_secret_store_reconciler,
-        cluster_stores: args.enable_cluster_store_reconciler,
-    };
+    let scope =
+        ingest::Scope { namespace: args.namespace.clone(), cluster_stores: args.enable_cluster_store_reconciler };
     let watches = ingest::watches(&cx, &scope);
     let listed: Vec<_> = watches.iter().map(|watch| (watch.name, watch.listed.clone())).collect();
     if let Some(address) = listen_address("--metrics-addr", &args.metrics_addr)? {
@@ -90,7 +89,12 @@ async fn serve(args: Args) -> Result<(), String> {
     tasks.spawn(measure(cx.clone()));
     tasks.spawn(work(cx.clone(), args.concurrent, listed));
 
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), concurrent = args.concurrent, class = args.controller_class, "controller started");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        concurrent = args.concurrent,
+        class = args.controller_class,
+        "controller started"
+    );
     let ended = tokio::select! {
         () = told_to_end() => Ok(()),
         // Every task here is meant to run for ever: the first one to end takes the process with it, so that nothing
@@ -102,11 +106,7 @@ async fn serve(args: Args) -> Result<(), String> {
 }
 
 /// Starts the workers once every watch has its first listing in, so that nothing is decided on half a picture.
-async fn work(
-    cx: Arc<Context>,
-    concurrent: u16,
-    listed: Vec<(&'static str, tokio::sync::watch::Receiver<bool>)>,
-) -> Result<(), String> {
+async fn work(cx: Arc<Context>, concurrent: u16, listed: health::Listings) -> Result<(), String> {
     for (name, mut listed) in listed {
         listed.wait_for(|listed| *listed).await.map_err(|_| format!("the watch of {name} ended"))?;
     }
@@ -130,7 +130,11 @@ async fn external_secret_worker(cx: Arc<Context>) {
         // One object that makes us panic must not take the others down with it.
         let outcome = std::panic::AssertUnwindSafe(external_secret::reconcile(&cx, &key)).catch_unwind().await;
         let next = outcome.unwrap_or_else(|_| {
-            tracing::error!(namespace = key.namespace, name = key.name, "reconciling this ExternalSecret panicked; please report it");
+            tracing::error!(
+                namespace = key.namespace,
+                name = key.name,
+                "reconciling this ExternalSecret panicked; please report it"
+            );
             Next::Backoff
         });
         if cx.world.external_secret(&key).is_some() {
@@ -149,7 +153,11 @@ async fn store_worker(cx: Arc<Context>) {
         let started = tokio::time::Instant::now();
         let outcome = std::panic::AssertUnwindSafe(secret_store::reconcile(&cx, &key)).catch_unwind().await;
         let next = outcome.unwrap_or_else(|_| {
-            tracing::error!(namespace = key.namespace, name = key.name, "checking this store panicked; please report it");
+            tracing::error!(
+                namespace = key.namespace,
+                name = key.name,
+                "checking this store panicked; please report it"
+            );
             Next::Backoff
         });
         if cx.world.store(&key).is_some() {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{ClusterSecretStore, GoDuration, ProviderSpec, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::Resource as _;
 use kube::api::{PartialObjectMeta, PostParams};
 use plan::event::{EventReason, Note};
@@ -16,7 +15,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::events::Subject;
 use crate::external_secret::open;
-use crate::ingest::store_checked;
+use crate::ingest::{is_of, store_checked};
 use crate::queue::Next;
 use crate::world::{StoreCheck, StoreKey, StoreRecord};
 
@@ -31,13 +30,20 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey) -> Next {
         return Next::OnChange;
     };
     let class = record.spec.controller.as_deref().unwrap_or_default();
+    if !cx.settings.checks(key.kind) {
+        return Next::OnChange;
+    }
     if record.meta.deletion_timestamp.is_some() || (!class.is_empty() && class != cx.settings.controller_class) {
         return Next::OnChange;
     }
     let interval = match interval(&record.spec, cx.settings.store_interval) {
         Ok(interval) => interval,
         Err(text) => {
-            let checked = Checked::NotOpened(Error::new(ErrorKind::Invalid, "Validate", format!("invalid refreshInterval: {text}")));
+            let checked = Checked::NotOpened(Error::new(
+                ErrorKind::Invalid,
+                "Validate",
+                format!("invalid refreshInterval: {text}"),
+            ));
             return report(cx, &record, &checked, now).await.unwrap_or(Next::Backoff);
         }
     };
@@ -67,9 +73,15 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
     let earlier = cx.world.put_check(key, StoreCheck { generation, ready });
     let changed = status.conditions != before.conditions;
     if failed {
-        tracing::error!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = note.message, "store check failed");
+        tracing::error!(
+            kind = key.kind.as_str(),
+            namespace = key.namespace,
+            name = key.name,
+            error = note.message,
+            "store check failed"
+        );
         // The next try opens it anew, with credentials as they are then.
-        cx.engine.retire(|identity| identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name);
+        cx.engine.retire(|identity| is_of(identity, key));
     }
     if changed {
         tell(cx, record, note, now);
@@ -78,7 +90,7 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
     let first = earlier.is_none_or(|earlier| earlier.generation != generation);
     let became_ready = ready && earlier.is_some_and(|earlier| !earlier.ready);
     if first || became_ready {
-        store_checked(cx, key, became_ready);
+        store_checked(cx, key, ready);
     }
     match written {
         Ok(()) if failed => Some(Next::Backoff),
@@ -133,21 +145,9 @@ async fn write(cx: &Context, record: &StoreRecord, status: SecretStoreStatus) ->
 
 /// `spec.refreshInterval` if it is above zero, else the flag's.
 fn interval(spec: &SecretStoreSpec, default: Duration) -> Result<Duration, String> {
-    let nanoseconds = match &spec.refresh_interval {
-        None => 0,
-        Some(IntOrString::Int(seconds)) => i64::from(*seconds) * 1_000_000_000,
-        Some(IntOrString::String(text)) if text.is_empty() => 0,
-        Some(IntOrString::String(text)) => {
-            let GoDuration(nanoseconds) =
-                text.parse().map_err(|error| format!("invalid refreshInterval {text:?}: {error}"))?;
-            nanoseconds
-        }
-    };
-    match u64::try_from(nanoseconds) {
-        Ok(0) => Ok(default),
-        Ok(nanoseconds) => Ok(Duration::from_nanos(nanoseconds)),
-        Err(_) => Err("invalid refreshInterval: must not be negative".into()),
-    }
+    let Some(given) = &spec.refresh_interval else { return Ok(default) };
+    let GoDuration(nanoseconds) = validate::refresh_interval(given)?;
+    Ok(u64::try_from(nanoseconds).ok().filter(|nanoseconds| *nanoseconds > 0).map_or(default, Duration::from_nanos))
 }
 
 /// The kind as metrics name it.
@@ -160,6 +160,8 @@ pub(crate) fn kind(key: &StoreKey) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
     use super::*;
 
     #[test]

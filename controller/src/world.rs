@@ -201,7 +201,10 @@ impl World {
     /// Names of the namespace's Secrets that carry this owner label.
     pub(crate) fn owned_secrets(&self, namespace: &str, owner_label: &str) -> Vec<String> {
         let inner = self.read();
-        let owned = inner.secrets.iter().filter(|(key, seen)| key.namespace == namespace && seen.owner_label.as_deref() == Some(owner_label));
+        let owned = inner
+            .secrets
+            .iter()
+            .filter(|(key, seen)| key.namespace == namespace && seen.owner_label.as_deref() == Some(owner_label));
         owned.map(|(key, _)| key.name.clone()).collect()
     }
 
@@ -215,7 +218,9 @@ impl World {
         let change = match inner.stores.get(&record.key) {
             None => Change::New,
             Some(before) if is_older(&record.meta, &before.meta) => return Change::Irrelevant,
-            Some(before) if before.meta.uid != record.meta.uid || before.meta.generation != record.meta.generation => Change::Relevant,
+            Some(before) if before.meta.uid != record.meta.uid || before.meta.generation != record.meta.generation => {
+                Change::Relevant
+            }
             Some(_) => Change::Irrelevant,
         };
         inner.stores.insert(record.key.clone(), Arc::new(record));
@@ -276,6 +281,11 @@ impl World {
         let inner = self.read();
         let users = inner.credentials.get(secret).into_iter().flatten();
         users.filter(|(_, read)| read.as_deref() != version).map(|(store, _)| store.clone()).collect()
+    }
+
+    /// Every Secret that some store read or looked for.
+    pub(crate) fn credential_secrets(&self) -> Vec<Key> {
+        self.read().credentials.keys().cloned().collect()
     }
 
     pub(crate) fn is_credential(&self, secret: &Key) -> bool {

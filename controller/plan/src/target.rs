@@ -58,7 +58,12 @@ pub fn is_intact(policy: CreationPolicy, existing: Option<&SecretObject>) -> boo
 }
 
 /// Decides about the target Secret: `owner` is the ExternalSecret's metadata, `existing` the whole live Secret.
-pub fn decide(owner: &ObjectMeta, spec: &ExternalSecretSpec, data: SecretMap, existing: Option<&SecretObject>) -> Decision {
+pub fn decide(
+    owner: &ObjectMeta,
+    spec: &ExternalSecretSpec,
+    data: SecretMap,
+    existing: Option<&SecretObject>,
+) -> Decision {
     let policy = spec.target.creation_policy;
     if data.is_empty() {
         match spec.target.deletion_policy {
@@ -184,7 +189,8 @@ fn own(owner: &ObjectMeta, policy: CreationPolicy, secret: &mut SecretObject) ->
     let is_external_secret = |reference: &OwnerReference| {
         reference.kind == "ExternalSecret" && reference.api_version.split('/').next() == Some(GROUP)
     };
-    let controller = secret.metadata.owner_references.iter().flatten().find(|reference| reference.controller == Some(true));
+    let controller =
+        secret.metadata.owner_references.iter().flatten().find(|reference| reference.controller == Some(true));
     if let Some(other) = controller.filter(|reference| is_external_secret(reference) && reference.name != owner_name) {
         return Err(Verdict::stuck(
             "target is owned by another ExternalSecret",
@@ -246,7 +252,11 @@ struct Ours {
 impl Ours {
     fn of(entries: &[ManagedFieldsEntry], manager: &str) -> Self {
         let mut ours = Self::default();
-        for fields in entries.iter().filter(|entry| entry.manager.as_deref() == Some(manager)).filter_map(|entry| entry.fields_v1.as_ref()) {
+        for fields in entries
+            .iter()
+            .filter(|entry| entry.manager.as_deref() == Some(manager))
+            .filter_map(|entry| entry.fields_v1.as_ref())
+        {
             ours.data.extend(keys_at(&fields.0, "/f:data"));
             ours.labels.extend(keys_at(&fields.0, "/f:metadata/f:labels"));
             ours.annotations.extend(keys_at(&fields.0, "/f:metadata/f:annotations"));

@@ -6,11 +6,11 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use plan::data::Assembled;
 use plan::event::{EventReason, Note};
+use plan::hash;
 use plan::names::field_manager;
 use plan::secret_object::SecretObject;
 use plan::status::Verdict;
 use plan::target::{self, Decision, Write};
-use plan::hash;
 use secret::SecretMap;
 
 use super::gather::{Existing, Live};
@@ -110,7 +110,11 @@ async fn write(cx: &Context, seen: &Live, write: &Write) -> Result<Option<Verifi
         Write::Update(secret) => api.replace(&seen.target.name, &params, secret).await?,
         Write::Delete { uid, resource_version } => {
             let preconditions = Preconditions { uid: uid.clone(), resource_version: resource_version.clone() };
-            api.delete(&seen.target.name, &DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }).await?;
+            api.delete(
+                &seen.target.name,
+                &DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() },
+            )
+            .await?;
             cx.world.put_secret(&seen.target, None);
             return Ok(None);
         }
@@ -118,7 +122,8 @@ async fn write(cx: &Context, seen: &Live, write: &Write) -> Result<Option<Verifi
     let verified = version(&written);
     if let Some(verified) = &verified {
         // Known before the watch tells: the event of our own write must not look like drift.
-        let owner_label = written.metadata.labels.as_ref().and_then(|labels| labels.get(plan::names::OWNER_LABEL)).cloned();
+        let owner_label =
+            written.metadata.labels.as_ref().and_then(|labels| labels.get(plan::names::OWNER_LABEL)).cloned();
         cx.world.put_secret(
             &seen.target,
             Some(SecretSeen {
@@ -138,8 +143,15 @@ async fn remove_orphans(cx: &Context, seen: &Live, notes: &mut Vec<Note>) -> Res
         return Ok(());
     }
     // Only a target that was renamed leaves an orphan, and the binding says what it was called.
-    let Some(binding) = seen.status.binding.as_ref().filter(|binding| binding.name != seen.target.name) else { return Ok(()) };
-    tracing::info!(namespace = seen.key.namespace, name = seen.key.name, before = binding.name, "the target was renamed");
+    let Some(binding) = seen.status.binding.as_ref().filter(|binding| binding.name != seen.target.name) else {
+        return Ok(());
+    };
+    tracing::info!(
+        namespace = seen.key.namespace,
+        name = seen.key.name,
+        before = binding.name,
+        "the target was renamed"
+    );
     let owned = cx.world.owned_secrets(&seen.key.namespace, &hash::owner(&seen.key.namespace, &seen.key.name));
     for name in target::orphans(&seen.target.name, owned.iter().map(String::as_str)) {
         match secrets(cx, seen).delete(name, &DeleteParams::default()).await {

@@ -38,12 +38,17 @@ async fn try_release(cx: &Arc<Context>, object: &ExternalSecret) -> Result<(), k
         if let Some(secret) = api.get_opt(&target.name).await?
             && is_controlled_by(&secret, object)
         {
-            let preconditions = Preconditions { uid: secret.metadata.uid.clone(), resource_version: secret.metadata.resource_version.clone() };
-            api.delete(&target.name, &DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }).await?;
+            let preconditions = Preconditions {
+                uid: secret.metadata.uid.clone(),
+                resource_version: secret.metadata.resource_version.clone(),
+            };
+            api.delete(&target.name, &DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() })
+                .await?;
         }
     }
     let rest: Vec<&String> = finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
-    let patch = serde_json::json!({"metadata": {"finalizers": rest, "resourceVersion": object.metadata.resource_version}});
+    let patch =
+        serde_json::json!({"metadata": {"finalizers": rest, "resourceVersion": object.metadata.resource_version}});
     let api: Api<ExternalSecret> = Api::namespaced(cx.client.clone(), &target.namespace);
     let name = object.metadata.name.as_deref().unwrap_or_default();
     api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
@@ -52,5 +57,6 @@ async fn try_release(cx: &Arc<Context>, object: &ExternalSecret) -> Result<(), k
 
 fn is_controlled_by(secret: &SecretObject, object: &ExternalSecret) -> bool {
     let mut references = secret.metadata.owner_references.iter().flatten();
-    references.any(|reference| reference.controller == Some(true) && Some(&reference.uid) == object.metadata.uid.as_ref())
+    references
+        .any(|reference| reference.controller == Some(true) && Some(&reference.uid) == object.metadata.uid.as_ref())
 }

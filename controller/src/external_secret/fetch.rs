@@ -66,9 +66,13 @@ async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<
 }
 
 /// The handle of a store for a consumer's namespace; none when the store is checked by itself.
-pub(crate) async fn open(cx: &Arc<Context>, record: &StoreRecord, consumer: Option<&str>) -> Result<Arc<Handle>, Error> {
+pub(crate) async fn open(
+    cx: &Arc<Context>,
+    record: &StoreRecord,
+    consumer: Option<&str>,
+) -> Result<Arc<Handle>, Error> {
     let spec = providers::parse(record.spec.provider.as_ref(), &record.key.name)?;
-    let referent = record.key.kind == StoreKind::ClusterSecretStore && providers::is_referent(&spec);
+    let apart = record.key.kind == StoreKind::ClusterSecretStore && providers::uses_consumer(&spec, &cx.environment);
     let consumer = match record.key.kind {
         StoreKind::SecretStore => Some(record.key.namespace.as_str()),
         StoreKind::ClusterSecretStore => consumer,
@@ -79,12 +83,10 @@ pub(crate) async fn open(cx: &Arc<Context>, record: &StoreRecord, consumer: Opti
         name: record.key.name.clone(),
         uid: record.meta.uid.clone().unwrap_or_default(),
         generation: record.meta.generation.unwrap_or_default(),
-        consumer: if referent { consumer.unwrap_or_default().to_owned() } else { String::new() },
+        consumer: if apart { consumer.unwrap_or_default().to_owned() } else { String::new() },
     };
     let (context, store, consumer) = (cx.clone(), record.key.clone(), consumer.map(str::to_owned));
-    cx.engine
-        .handle(&identity, || async move { open_provider(context, store, consumer, &spec, record).await })
-        .await
+    cx.engine.handle(&identity, || async move { open_provider(context, store, consumer, &spec, record).await }).await
 }
 
 async fn open_provider(

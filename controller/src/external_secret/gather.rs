@@ -73,8 +73,15 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
         if !class.is_empty() && class != cx.settings.controller_class {
             return Ok(Seen::Foreign);
         }
-        let checked = cx.world.check(&store_key).is_some_and(|check| check.generation == record.meta.generation.unwrap_or_default());
-        if cx.settings.flood_gate && !checked && !store::is_ready(record.status.as_ref()) {
+        let checked = cx
+            .world
+            .check(&store_key)
+            .is_some_and(|check| check.generation == record.meta.generation.unwrap_or_default());
+        if cx.settings.flood_gate
+            && cx.settings.checks(name.kind)
+            && !checked
+            && !store::is_ready(record.status.as_ref())
+        {
             return Ok(Seen::StorePending);
         }
     }
@@ -98,8 +105,19 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
         meta.annotations.as_ref().unwrap_or(&empty),
     );
     let status = object.status.clone().unwrap_or_default();
-    let forced = memory.forced && refresh::follows_dependencies(object.spec.refresh_policy, object.spec.refresh_interval);
-    Ok(Seen::Live(Box::new(Live { key: key.clone(), status, target, existing, intact, memory, forced, sync_version, object })))
+    let forced =
+        memory.forced && refresh::follows_dependencies(object.spec.refresh_policy, object.spec.refresh_interval);
+    Ok(Seen::Live(Box::new(Live {
+        key: key.clone(),
+        status,
+        target,
+        existing,
+        intact,
+        memory,
+        forced,
+        sync_version,
+        object,
+    })))
 }
 
 /// The store that `name` means for an object in `namespace`.
@@ -111,11 +129,18 @@ pub(crate) fn store_key(name: &StoreName, namespace: &str) -> StoreKey {
     StoreKey { kind: name.kind, namespace, name: name.name.clone() }
 }
 
-async fn existing(cx: &Context, object: &ExternalSecret, target: &Key, memory: &Memory) -> Result<Existing, kube::Error> {
+async fn existing(
+    cx: &Context,
+    object: &ExternalSecret,
+    target: &Key,
+    memory: &Memory,
+) -> Result<Existing, kube::Error> {
     match cx.world.secret(target) {
         Some(seen) => {
             let verified = memory.verified.clone();
-            if let Some(verified) = verified.filter(|v| v.uid == seen.uid && v.resource_version == seen.resource_version) {
+            if let Some(verified) =
+                verified.filter(|v| v.uid == seen.uid && v.resource_version == seen.resource_version)
+            {
                 return Ok(Existing::Verified(verified));
             }
         }
@@ -133,7 +158,8 @@ async fn existing(cx: &Context, object: &ExternalSecret, target: &Key, memory: &
 }
 
 fn remember_intact(cx: &Context, key: &Key, secret: &SecretObject) {
-    if let (Some(uid), Some(resource_version)) = (secret.metadata.uid.clone(), secret.metadata.resource_version.clone()) {
+    if let (Some(uid), Some(resource_version)) = (secret.metadata.uid.clone(), secret.metadata.resource_version.clone())
+    {
         cx.world.remember(key, |memory| memory.verified = Some(Verified { uid, resource_version, wish: None }));
     }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now
     let failure = status::note(&verdict);
     let ready = if failure.is_some() { ReadyStatus::False } else { ReadyStatus::True };
     cx.metrics.ready(Kind::ExternalSecret, &key.name, &key.namespace, ready);
-    if let Some(note) = &failure {
+    if failure.is_some() {
         cx.metrics.sync_error(&key.name, &key.namespace);
     }
     let subject = || Subject::new("ExternalSecret", &seen.object.metadata, "external-secrets");
@@ -102,12 +102,21 @@ pub(crate) async fn refuse_unreadable(cx: Arc<Context>, unreadable: InvalidObjec
     tracing::error!(namespace = metadata.namespace, name = metadata.name, error = detail, "unreadable ExternalSecret");
     let mut conditions = Vec::new();
     let reason = status::Reason::SecretSyncedError.as_str();
-    status::set(&mut conditions, status::ready("False", reason, "the object cannot be read", Some(detail.clone())), now);
-    cx.events.tell(Subject::new("ExternalSecret", &metadata, "external-secrets"), Note::warning(EventReason::UpdateFailed, detail), now);
+    status::set(
+        &mut conditions,
+        status::ready("False", reason, "the object cannot be read", Some(detail.clone())),
+        now,
+    );
+    cx.events.tell(
+        Subject::new("ExternalSecret", &metadata, "external-secrets"),
+        Note::warning(EventReason::UpdateFailed, detail),
+        now,
+    );
     let body = serde_json::json!({"status": {"conditions": conditions}});
     let url = ExternalSecret::url_path(&(), metadata.namespace.as_deref());
     let name = metadata.name.as_deref().unwrap_or_default();
-    let request = kube::core::Request::new(url).patch_subresource("status", name, &PatchParams::default(), &Patch::Merge(body));
+    let request =
+        kube::core::Request::new(url).patch_subresource("status", name, &PatchParams::default(), &Patch::Merge(body));
     let outcome = match request {
         Ok(request) => cx.client.request::<PartialObjectMeta<ExternalSecret>>(request).await.map(|_| ()),
         Err(error) => Err(kube::Error::BuildRequest(error)),

@@ -14,10 +14,7 @@ pub(crate) enum Told<K> {
     /// A full listing begins.
     Restarted,
     /// An object exists in this version; `listing` while a full listing is under way.
-    Present {
-        object: K,
-        listing: bool,
-    },
+    Present { object: K, listing: bool },
     /// An object was deleted.
     Gone(K),
     /// The full listing is complete: what wasn't in it is gone.

@@ -1,4 +1,5 @@
 //! The mechanical half of ARCHITECTURE.md's invariants and of STYLE.md.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,11 @@ fn dependencies(manifest: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(manifest)).unwrap();
     let table = text.split("[dependencies]").nth(1).unwrap_or_default();
     let lines = table.lines().take_while(|line| !line.starts_with('['));
-    lines.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    lines
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -38,7 +43,8 @@ fn all_sources() -> Vec<PathBuf> {
 
 #[test]
 fn pure_crates_list_no_runtime_and_no_client() {
-    let pure = ["shared/api", "shared/secret", "shared/gojson", "shared/validate", "controller/plan", "controller/provider"];
+    let pure =
+        ["shared/api", "shared/secret", "shared/gojson", "shared/validate", "controller/plan", "controller/provider"];
     let banned = ["tokio", "kube", "kube-client", "kube-runtime", "reqwest", "hyper", "axum", "rand"];
     for name in pure {
         let listed = dependencies(&format!("{name}/Cargo.toml"));
@@ -59,7 +65,8 @@ fn the_webhook_links_no_provider() {
 
 #[test]
 fn every_file_says_what_lives_in_it() {
-    let silent: Vec<_> = all_sources().into_iter().filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!")).collect();
+    let silent: Vec<_> =
+        all_sources().into_iter().filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!")).collect();
     assert!(silent.is_empty(), "these files don't open with //!: {silent:#?}");
 }
 
@@ -68,7 +75,9 @@ fn no_file_has_a_name_that_says_nothing() {
     let banned = ["utils", "util", "common", "helpers", "helper", "manager", "misc"];
     let vague: Vec<_> = all_sources()
         .into_iter()
-        .filter(|path| path.components().any(|part| banned.contains(&part.as_os_str().to_string_lossy().trim_end_matches(".rs"))))
+        .filter(|path| {
+            path.components().any(|part| banned.contains(&part.as_os_str().to_string_lossy().trim_end_matches(".rs")))
+        })
         .collect();
     assert!(vague.is_empty(), "{vague:#?}");
 }
@@ -78,7 +87,12 @@ fn no_lint_is_silenced_without_a_reason() {
     let allowed: Vec<_> = all_sources()
         .into_iter()
         .filter(|path| !path.ends_with("shared/tidy/tests/rules.rs"))
-        .filter(|path| fs::read_to_string(path).unwrap().lines().any(|line| line.trim_start().starts_with("#[allow(") || line.trim_start().starts_with("#![allow(")))
+        .filter(|path| {
+            fs::read_to_string(path)
+                .unwrap()
+                .lines()
+                .any(|line| line.trim_start().starts_with("#[allow(") || line.trim_start().starts_with("#![allow("))
+        })
         .collect();
     assert!(allowed.is_empty(), "write #[expect(…, reason = \"…\")] in {allowed:#?}");
 }
