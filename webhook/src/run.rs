@@ -1,0 +1,279 @@
+//! Wiring, top to bottom: flags, cluster, listeners, tasks, shutdown.
+//!
+//! Every task is supervised: if one ends, the process ends, since a webhook that is half alive is worse than a restart.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use certgen::inject::{Publisher, Service};
+use certgen::secret::Store;
+use certgen::{Clock, Lifetimes, Names};
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use crate::address::{self, ListenAddress};
+use crate::args::Args;
+use crate::decide::Policy;
+use crate::metrics::Metrics;
+use crate::namespaces::Namespaces;
+use crate::ready::Health;
+use crate::server;
+use crate::tls::{Capped, MAX_CONNECTIONS, Settings, Tls};
+use crate::trust::{self, Keeper, Parts};
+
+/// From the end of a handshake to the end of the first request's head.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+
+/// How long a connection may be idle. Longer than the 90 s after which an API server closes idle connections: the side
+/// that sends requests must be the one that closes, or a request can meet a connection that is just being closed.
+const IDLE: Duration = Duration::from_secs(120);
+
+/// How long open requests may take after accepting has ended; the API server waits 5 s for an answer.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// API servers hear of a new bundle within this time; see [`Policy::settle`].
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Runs the program.
+pub fn main(args: Args) -> ExitCode {
+    telemetry::init_logs("webhook", &args.loglevel);
+    // Before anything else of TLS; it fails only if one was installed already.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a crypto provider was installed already");
+    }
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("no runtime: {e}"))
+        .and_then(|runtime| runtime.block_on(run(args)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error, "the webhook stops");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), String> {
+    let config = kube::Config::infer()
+        .await
+        .map_err(|e| format!("no cluster: {e}; set KUBECONFIG or run inside of a cluster"))?;
+    let client = Client::try_from(config).map_err(|e| format!("no client for the cluster: {e}"))?;
+    let signals = |kind| signal(kind).map_err(|e| format!("no signal handler: {e}"));
+    let (mut terminate, mut interrupt) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
+    let mut running = start(&args, client, Clock::system()).await?;
+    tokio::select! {
+        ended = running.ended() => return Err(ended),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    running.stop(args.shutdown_delay).await;
+    Ok(())
+}
+
+/// A webhook that runs.
+pub struct Running {
+    /// Where it answers API servers.
+    pub webhook: SocketAddr,
+    /// Where probes are answered.
+    pub healthz: Option<SocketAddr>,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+    health: Health,
+    handle: Handle<SocketAddr>,
+    tasks: JoinSet<String>,
+}
+
+/// Starts a webhook: binds its ports and spawns its tasks. It isn't ready yet.
+///
+/// # Errors
+/// A text that names the flag or port that is wrong.
+pub async fn start(args: &Args, client: Client, clock: Clock) -> Result<Running, String> {
+    for flag in args.without_effect() {
+        tracing::warn!(flag, "this flag has no effect here");
+    }
+    let service =
+        Service { name: args.service_name.clone(), namespace: namespace(args.service_namespace.as_ref(), &client) };
+    let secret_namespace = args.secret_namespace.clone().unwrap_or_else(|| service.namespace.clone());
+    let names = Names::for_service(&service.name, &service.namespace, &dns_names(args))
+        .map_err(|e| format!("--dns-name: {e}"))?;
+    let lifetimes = Lifetimes { ca: args.ca_lifetime, leaf: args.cert_lifetime };
+    let settle = SETTLE.min(lifetimes.leaf / 10);
+    let policy = Policy { names, service, lifetimes, settle };
+
+    let settings = Settings {
+        ciphers: args.tls_ciphers.clone(),
+        min_version: args.tls_min_version.clone(),
+        http2: args.enable_http2,
+    };
+    let (tls, ignored) = Tls::new(&settings).map_err(|e| format!("--tls-ciphers, --tls-min-version: {e}"))?;
+    for why in ignored {
+        tracing::warn!("{why}");
+    }
+    let metrics = Metrics::new().map_err(|e| format!("metrics: {e}"))?;
+    let webhook_address = if args.bind_address.is_empty() {
+        ListenAddress::All(args.port)
+    } else {
+        ListenAddress::Host(args.bind_address.clone(), args.port)
+    };
+    let mut tasks = JoinSet::new();
+
+    let (webhook_listener, webhook) = bind(&webhook_address, "--port")?.ok_or("--port: must be given")?;
+    let health = Health::new(clock.clone(), address::loopback(webhook));
+    let handle = Handle::new();
+    let namespaces = Namespaces::new(client.clone());
+    serve_tls(
+        &mut tasks,
+        webhook_listener,
+        &tls,
+        args.enable_http2,
+        handle.clone(),
+        server::router(namespaces.clone(), metrics.clone()),
+    )?;
+
+    let healthz = serve_plain(&mut tasks, bind(&args.healthz_addr, "--healthz-addr")?, "health", health.router())?;
+    let metrics_address = serve_metrics(&mut tasks, args, &metrics, &tls).await?;
+
+    tasks.spawn(async move {
+        namespaces.follow().await;
+        "the watch of namespaces ended".to_owned()
+    });
+    let store = Store::new(client.clone(), &secret_namespace, &args.secret_name);
+    let changes = trust::changes(&client, &store, args.secret_name.clone());
+    let parts = Parts {
+        store,
+        publisher: Publisher::new(client),
+        policy,
+        check_interval: args.check_interval,
+        clock,
+        tls,
+        health: health.clone(),
+        metrics,
+    };
+    tasks.spawn(async move {
+        Keeper::new(parts).run(changes).await;
+        "the keeper of certificates ended".to_owned()
+    });
+    let shown = |address: Option<SocketAddr>| address.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    tracing::info!(webhook = %webhook, healthz = shown(healthz), metrics = shown(metrics_address), "listening");
+    Ok(Running { webhook, healthz, metrics: metrics_address, health, handle, tasks })
+}
+
+impl Running {
+    /// Waits for a task to end, which none should, and says which.
+    pub async fn ended(&mut self) -> String {
+        match self.tasks.join_next().await {
+            Some(Ok(why)) => why,
+            Some(Err(error)) => format!("a task failed: {error}"),
+            None => "no task is left".to_owned(),
+        }
+    }
+
+    /// Stops: first not ready, after `delay` no new connections, then the open requests are answered.
+    pub async fn stop(mut self, delay: Duration) {
+        tracing::info!(delay = ?delay, "shutting down");
+        self.health.drain();
+        tokio::time::sleep(delay).await;
+        self.handle.graceful_shutdown(Some(DRAIN));
+        // The first task to end now is the webhook's listener.
+        let why = self.ended().await;
+        tracing::info!(why, "shut down");
+    }
+}
+
+fn namespace(given: Option<&String>, client: &Client) -> String {
+    let from_pod = || std::env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+    given.cloned().or_else(from_pod).unwrap_or_else(|| client.default_namespace().to_owned())
+}
+
+fn dns_names(args: &Args) -> Vec<String> {
+    args.dns_name.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+type Bound = (std::net::TcpListener, SocketAddr);
+
+fn bind(address: &ListenAddress, flag: &str) -> Result<Option<Bound>, String> {
+    let failed = |e: std::io::Error| format!("{flag}: can't listen on {address:?}: {e}");
+    let Some(listener) = address.bind().map_err(failed)? else { return Ok(None) };
+    let local = listener.local_addr().map_err(failed)?;
+    Ok(Some((listener, local)))
+}
+
+fn serve_tls(
+    tasks: &mut JoinSet<String>,
+    listener: std::net::TcpListener,
+    tls: &Tls,
+    http2: bool,
+    handle: Handle<SocketAddr>,
+    router: Router,
+) -> Result<(), String> {
+    let acceptor = RustlsAcceptor::new(tls.live()).acceptor(Capped::new(MAX_CONNECTIONS));
+    let server = axum_server::from_tcp(listener).map_err(|e| format!("--port: {e}"))?;
+    let mut server = server
+        .acceptor(acceptor)
+        .handle(handle)
+        .first_request_timeout(FIRST_REQUEST)
+        .accept_error_handler(|peer, error| tracing::debug!(?peer, %error, "a connection was not taken"));
+    server.http_builder().http1().header_read_timeout(IDLE);
+    server.http_builder().http2().max_concurrent_streams(250).keep_alive_interval(IDLE / 2);
+    let server = if http2 { server } else { server.http1_only() };
+    tasks.spawn(async move { ended("webhook", server.serve(router.into_make_service()).await) });
+    Ok(())
+}
+
+fn serve_plain(
+    tasks: &mut JoinSet<String>,
+    bound: Option<Bound>,
+    what: &'static str,
+    router: Router,
+) -> Result<Option<SocketAddr>, String> {
+    let Some((listener, local)) = bound else { return Ok(None) };
+    let mut server =
+        axum_server::from_tcp(listener).map_err(|e| format!("{what}: {e}"))?.first_request_timeout(FIRST_REQUEST);
+    server.http_builder().http1().header_read_timeout(IDLE);
+    tasks.spawn(async move { ended(what, server.serve(router.into_make_service()).await) });
+    Ok(Some(local))
+}
+
+async fn serve_metrics(
+    tasks: &mut JoinSet<String>,
+    args: &Args,
+    metrics: &Metrics,
+    tls: &Tls,
+) -> Result<Option<SocketAddr>, String> {
+    if args.metrics_auth {
+        tracing::warn!(
+            flag = "--metrics-auth",
+            "asking the API server who may read metrics isn't supported, so they are not served"
+        );
+        return Ok(None);
+    }
+    let Some((listener, local)) = bind(&args.metrics_addr, "--metrics-addr")? else { return Ok(None) };
+    if !args.metrics_secure {
+        return serve_plain(tasks, Some((listener, local)), "metrics", metrics.router());
+    }
+    let config = if args.metrics_cert_dir.is_empty() {
+        tls.live()
+    } else {
+        let file = |name: &str| std::path::Path::new(&args.metrics_cert_dir).join(name);
+        let (cert, key) = (file(&args.metrics_cert_name), file(&args.metrics_key_name));
+        RustlsConfig::from_pem_file(cert, key).await.map_err(|e| format!("--metrics-cert-dir: {e}"))?
+    };
+    let server = axum_server::from_tcp_rustls(listener, config).map_err(|e| format!("--metrics-addr: {e}"))?;
+    let router = metrics.router();
+    tasks.spawn(async move { ended("metrics", server.serve(router.into_make_service()).await) });
+    Ok(Some(local))
+}
+
+fn ended(what: &str, outcome: std::io::Result<()>) -> String {
+    match outcome {
+        Ok(()) => format!("the {what} listener ended"),
+        Err(error) => format!("the {what} listener ended: {error}"),
+    }
+}
