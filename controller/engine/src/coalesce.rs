@@ -41,7 +41,11 @@ impl Coalesce {
         });
         let flight = async move {
             task.await.unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Malformed, "Read", "the provider's answer could not be handled; this is a bug, please report it"))
+                Err(Error::new(
+                    ErrorKind::Malformed,
+                    "Read",
+                    "the provider's answer could not be handled; this is a bug, please report it",
+                ))
             })
         }
         .boxed()

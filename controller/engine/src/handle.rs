@@ -92,7 +92,9 @@ impl Handle {
             async move {
                 let outcome = match permits.acquire().await {
                     Ok(_permit) => tokio::time::timeout(deadline, provider.read(&key)).await,
-                    Err(_) => return Err(Error::new(ErrorKind::Unavailable, provider.call_name(&key), "the store is closed")),
+                    Err(_) => {
+                        return Err(Error::new(ErrorKind::Unavailable, provider.call_name(&key), "the store is closed"));
+                    }
                 };
                 let answer = outcome.unwrap_or_else(|_| Err(late(provider.call_name(&key), deadline)));
                 let status = if answer.is_ok() { CallStatus::Success } else { CallStatus::Error };
@@ -111,6 +113,9 @@ fn late(operation: &'static str, deadline: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
         operation,
-        format!("the provider did not answer within {} s; check that its address can be reached from the controller", deadline.as_secs()),
+        format!(
+            "the provider did not answer within {} s; check that its address can be reached from the controller",
+            deadline.as_secs()
+        ),
     )
 }

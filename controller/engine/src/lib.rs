@@ -57,7 +57,8 @@ impl Engine {
     /// Takes every handle out of use whose identity matches: the next asker opens the store anew. Reads in flight end
     /// in peace, then the session is closed.
     pub fn retire(&self, matches: impl Fn(&StoreIdentity) -> bool) {
-        let retired: Vec<Slot> = self.lock().extract_if(|identity, _| matches(identity)).map(|(_, slot)| slot).collect();
+        let retired: Vec<Slot> =
+            self.lock().extract_if(|identity, _| matches(identity)).map(|(_, slot)| slot).collect();
         for slot in retired {
             if let Some(handle) = slot.get() {
                 let handle = handle.clone();

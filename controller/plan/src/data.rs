@@ -2,7 +2,9 @@
 //!
 //! A provider's failure is an input here: [`assemble`] says what it means for the object.
 
-use api::{DataFrom, DeletionPolicy, ExternalSecretData, ExternalSecretSpec, MetadataPolicy, SecretStoreRef, StoreKind};
+use api::{
+    DataFrom, DeletionPolicy, ExternalSecretData, ExternalSecretSpec, MetadataPolicy, SecretStoreRef, StoreKind,
+};
 use provider::{Error, ErrorKind, ReadKey, RemoteRef};
 use secret::{SecretBytes, SecretMap};
 
@@ -133,7 +135,8 @@ pub fn assemble(spec: &ExternalSecretSpec, answers: Vec<Result<Fetched, Error>>)
             )),
             Err(error) => return Err(Failure { text: format!("{place}{error}"), cause: Some(error) }),
             Ok(Fetched::Map(map)) => {
-                let ready = extracted(extract, map).map_err(|text| Failure { cause: None, text: format!("{place}{text}") })?;
+                let ready =
+                    extracted(extract, map).map_err(|text| Failure { cause: None, text: format!("{place}{text}") })?;
                 out.data.extend(ready);
             }
             Ok(Fetched::Value(_)) => return Err(mismatch()),
@@ -150,7 +153,8 @@ pub fn assemble(spec: &ExternalSecretSpec, answers: Vec<Result<Fetched, Error>>)
             )),
             Err(error) => return Err(Failure { text: format!("{place}{error}"), cause: Some(error) }),
             Ok(Fetched::Value(value)) => {
-                let ready = single(entry, value).map_err(|text| Failure { cause: None, text: format!("{place}{text}") })?;
+                let ready =
+                    single(entry, value).map_err(|text| Failure { cause: None, text: format!("{place}{text}") })?;
                 out.data.insert(entry.secret_key.clone(), ready);
             }
             Ok(Fetched::Map(_)) => return Err(mismatch()),
@@ -161,13 +165,16 @@ pub fn assemble(spec: &ExternalSecretSpec, answers: Vec<Result<Fetched, Error>>)
 
 fn extracted(extract: &api::RemoteRef, map: SecretMap) -> Result<SecretMap, String> {
     let strategy = extract.conversion_strategy;
-    let converted = keys::convert(strategy, map)
-        .map_err(|text| format!("error applying conversion strategy {} to keys: {text}", strategy.map_or("", |s| s.as_str())))?;
-    let valid = keys::validate(converted)
-        .map_err(|text| format!("invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): {text}"))?;
+    let converted = keys::convert(strategy, map).map_err(|text| {
+        format!("error applying conversion strategy {} to keys: {text}", strategy.map_or("", |s| s.as_str()))
+    })?;
+    let valid = keys::validate(converted).map_err(|text| {
+        format!("invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): {text}")
+    })?;
     let strategy = extract.decoding_strategy;
-    let decoded = decode::map(strategy, valid)
-        .map_err(|text| format!("error applying decoding strategy {} to data: {text}", strategy.map_or("", |s| s.as_str())))?;
+    let decoded = decode::map(strategy, valid).map_err(|text| {
+        format!("error applying decoding strategy {} to data: {text}", strategy.map_or("", |s| s.as_str()))
+    })?;
     decode::refuse_null_bytes(extract.null_byte_policy, &decoded)?;
     Ok(decoded)
 }

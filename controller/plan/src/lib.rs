@@ -4,6 +4,7 @@
 //! ([`target`]), and what is reported ([`status`], [`store`], [`event`]).
 //! Deliberately not here: anything that reads or writes; this crate lists no runtime and no client.
 
+mod cron;
 pub mod data;
 pub mod decode;
 pub mod event;

@@ -1,43 +1,247 @@
-//! SIGNATURES that the controller relies on (bodies still to be written by this file's owner; keep the signatures).
+//! Whether an ExternalSecret is due for a refresh, and when to look at it again.
+//!
+//! Lives here: the decision, from plain data and the time. Deliberately not here: how the Secret was found intact
+//! (see `target`), how failures back off, and jitter.
+
+use std::time::Duration;
+
 use api::{GoDuration, RefreshPolicy, SyncWindows};
 use jiff::Timestamp;
-use std::time::Duration;
-/// x
+
+use crate::sync_window;
+
+/// The interval of an object without one.
+const DEFAULT_INTERVAL: GoDuration = GoDuration::from_secs(3600);
+
+/// What the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshInput<'a> {
-    /// x
+    /// `spec.refreshPolicy`; `None` is Periodic.
     pub policy: Option<RefreshPolicy>,
-    /// x
+    /// `spec.refreshInterval`; `None` is an hour, zero or less is "once".
     pub interval: Option<GoDuration>,
-    /// x
+    /// `spec.syncWindows`
     pub sync_windows: Option<&'a SyncWindows>,
-    /// hash::sync_version of the object as it is now
+    /// [`crate::hash::sync_version`] of the object as it is now.
     pub sync_version: &'a str,
-    /// status.syncedResourceVersion, "" if none
+    /// `status.syncedResourceVersion`, empty if there is none.
     pub synced_resource_version: &'a str,
-    /// x
+    /// `status.refreshTime`
     pub refresh_time: Option<Timestamp>,
-    /// x
+    /// The target Secret is there, managed, and holds the data that its hash tells.
     pub secret_valid: bool,
 }
-/// x
+
+/// Why an object is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It was never synced.
+    NeverSynced,
+    /// The target Secret is missing or was edited.
+    TargetInvalid,
+    /// The spec, a label or an annotation changed.
+    Changed,
+    /// The last refresh lies in the future: a clock was wrong.
+    ClockWentBack,
+    /// The interval is over.
+    Interval,
+}
+
+impl Why {
+    /// A word for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverSynced => "never-synced",
+            Self::TargetInvalid => "target-invalid",
+            Self::Changed => "changed",
+            Self::ClockWentBack => "clock-went-back",
+            Self::Interval => "interval",
+        }
+    }
+}
+
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why { /// x
-    Changed }
-/// x
+pub enum Due {
+    /// Fetch now.
+    Now(Why),
+    /// Not yet; [`next`] tells when to look again.
+    Wait,
+}
+
+/// When to look at an object again that isn't due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due { /// x
-    Now(Why), /// x
-    Wait }
-/// x
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next { /// x
-    Never, /// x
-    After(Duration), /// x
-    Backoff }
-/// x
-pub fn due(_input: &RefreshInput<'_>, _now: Timestamp) -> Due { Due::Now(Why::Changed) }
-/// x
-pub fn next(_input: &RefreshInput<'_>, _now: Timestamp) -> Next { Next::Never }
+pub enum Next {
+    /// When something changes; time alone makes it never due.
+    Never,
+    /// After this long.
+    After(Duration),
+    /// With growing pauses.
+    Backoff,
+}
+
+/// Decides whether to refresh at `now`. An invalid target is due under every policy, interval and window.
+pub fn due(input: &RefreshInput<'_>, now: Timestamp) -> Due {
+    match (policy_says(input, now), input.secret_valid) {
+        (None | Some(Why::Interval), false) => Due::Now(Why::TargetInvalid),
+        (Some(why), _) => Due::Now(why),
+        (None, true) => Due::Wait,
+    }
+}
+
+fn policy_says(input: &RefreshInput<'_>, now: Timestamp) -> Option<Why> {
+    let never_synced = input.synced_resource_version.is_empty() || input.refresh_time.is_none();
+    let changed = input.sync_version != input.synced_resource_version;
+    match input.policy {
+        Some(RefreshPolicy::CreatedOnce) => never_synced.then_some(Why::NeverSynced),
+        Some(RefreshPolicy::OnChange) if never_synced => Some(Why::NeverSynced),
+        Some(RefreshPolicy::OnChange) => changed.then_some(Why::Changed),
+        None | Some(RefreshPolicy::Periodic) => {
+            let interval = input.interval.unwrap_or(DEFAULT_INTERVAL);
+            if !interval.is_positive() && !input.synced_resource_version.is_empty() {
+                return None;
+            }
+            if changed {
+                return Some(if never_synced { Why::NeverSynced } else { Why::Changed });
+            }
+            let Some(refreshed) = input.refresh_time else { return Some(Why::NeverSynced) };
+            let elapsed = elapsed(refreshed, now);
+            if elapsed < 0 {
+                return Some(Why::ClockWentBack);
+            }
+            let over = elapsed > i128::from(interval.as_nanos());
+            let open = input.sync_windows.is_none_or(|windows| sync_window::allowed(windows, now));
+            (over && open).then_some(Why::Interval)
+        }
+    }
+}
+
+/// When to look again at an object that isn't due at `now`, or that was synced at its `refresh_time`.
+///
+/// The reference polls with backoff once the interval is over, also where time can't make the object due. Here an object
+/// that a sync window holds back is looked at when the window opens, and CreatedOnce and OnChange once an interval.
+pub fn next(input: &RefreshInput<'_>, now: Timestamp) -> Next {
+    let interval = input.interval.unwrap_or(DEFAULT_INTERVAL);
+    let Some(period) = interval.to_std().filter(|period| !period.is_zero()) else { return Next::Never };
+    let Some(refreshed) = input.refresh_time else { return Next::After(period) };
+    let elapsed = elapsed(refreshed, now);
+    let remaining = i128::from(interval.as_nanos()) - elapsed;
+    if elapsed >= 0 && remaining > 0 {
+        return Next::After(nanoseconds(remaining));
+    }
+    match input.policy {
+        Some(RefreshPolicy::CreatedOnce | RefreshPolicy::OnChange) => Next::After(period),
+        None | Some(RefreshPolicy::Periodic) => match input.sync_windows {
+            Some(windows) if elapsed >= 0 && !sync_window::allowed(windows, now) => {
+                match sync_window::next_change(windows, now) {
+                    Some(change) => Next::After(nanoseconds(self::elapsed(now, change))),
+                    None => Next::After(period),
+                }
+            }
+            Some(_) | None => Next::Backoff,
+        },
+    }
+}
+
 /// Whether a changed dependency (store, credential) may cause a fetch: Periodic with an interval above zero only.
-pub fn follows_dependencies(_policy: Option<RefreshPolicy>, _interval: Option<GoDuration>) -> bool { true }
+pub fn follows_dependencies(policy: Option<RefreshPolicy>, interval: Option<GoDuration>) -> bool {
+    match policy {
+        None | Some(RefreshPolicy::Periodic) => interval.unwrap_or(DEFAULT_INTERVAL).is_positive(),
+        Some(RefreshPolicy::CreatedOnce | RefreshPolicy::OnChange) => false,
+    }
+}
+
+/// Nanoseconds from one moment to another, negative if they are the other way round.
+fn elapsed(from: Timestamp, to: Timestamp) -> i128 {
+    to.as_nanosecond() - from.as_nanosecond()
+}
+
+fn nanoseconds(count: i128) -> Duration {
+    Duration::from_nanos(u64::try_from(count).unwrap_or(if count < 0 { 0 } else { u64::MAX }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::{SyncWindow, SyncWindowKind};
+
+    const BASE: RefreshInput<'static> = RefreshInput {
+        policy: None,
+        interval: None,
+        sync_windows: None,
+        sync_version: "1-x",
+        synced_resource_version: "1-x",
+        refresh_time: None,
+        secret_valid: true,
+    };
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-01-05T{text}Z").parse().unwrap()
+    }
+
+    fn night() -> SyncWindows {
+        let window = SyncWindow { schedule: "0 22 * * *".to_owned(), duration: GoDuration::from_secs(3600) };
+        SyncWindows { kind: SyncWindowKind::Allow, windows: vec![window] }
+    }
+
+    #[test]
+    fn the_reason_is_told() {
+        let synced = RefreshInput { refresh_time: Some(at("10:00:00")), ..BASE };
+        let night = night();
+        let cases = [
+            (BASE, Due::Now(Why::NeverSynced)),
+            (RefreshInput { synced_resource_version: "", ..synced }, Due::Now(Why::NeverSynced)),
+            (RefreshInput { sync_version: "2-x", ..synced }, Due::Now(Why::Changed)),
+            (RefreshInput { secret_valid: false, ..synced }, Due::Now(Why::TargetInvalid)),
+            (RefreshInput { refresh_time: Some(at("13:00:00")), ..synced }, Due::Now(Why::ClockWentBack)),
+            (synced, Due::Now(Why::Interval)),
+            (RefreshInput { sync_windows: Some(&night), ..synced }, Due::Wait),
+            (RefreshInput { sync_windows: Some(&night), secret_valid: false, ..synced }, Due::Now(Why::TargetInvalid)),
+            (RefreshInput { policy: Some(RefreshPolicy::OnChange), ..synced }, Due::Wait),
+            (RefreshInput { policy: Some(RefreshPolicy::CreatedOnce), sync_version: "2-x", ..synced }, Due::Wait),
+            (RefreshInput { interval: Some(GoDuration::ZERO), sync_version: "2-x", ..synced }, Due::Wait),
+        ];
+        for (input, want) in cases {
+            assert_eq!(due(&input, at("12:00:00")), want, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_look_is_when_time_can_make_it_due() {
+        let synced = RefreshInput { refresh_time: Some(at("10:00:00")), ..BASE };
+        let night = night();
+        let hours = |hours: u64| Next::After(Duration::from_secs(hours * 3600));
+        let cases = [
+            (BASE, "12:00:00", hours(1)),
+            (synced, "10:00:00", hours(1)),
+            (synced, "10:30:00", Next::After(Duration::from_secs(1800))),
+            (synced, "11:00:00", Next::Backoff),
+            (synced, "12:00:00", Next::Backoff),
+            (synced, "09:00:00", Next::Backoff),
+            (RefreshInput { interval: Some(GoDuration::ZERO), ..synced }, "12:00:00", Next::Never),
+            (RefreshInput { interval: Some(GoDuration(-1)), ..synced }, "12:00:00", Next::Never),
+            (RefreshInput { sync_windows: Some(&night), ..synced }, "12:00:00", hours(10)),
+            (RefreshInput { sync_windows: Some(&night), ..synced }, "22:30:00", Next::Backoff),
+            (RefreshInput { policy: Some(RefreshPolicy::OnChange), ..synced }, "12:00:00", hours(1)),
+            (RefreshInput { policy: Some(RefreshPolicy::CreatedOnce), ..synced }, "12:00:00", hours(1)),
+        ];
+        for (input, now, want) in cases {
+            assert_eq!(next(&input, at(now)), want, "{input:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn the_longest_interval_does_not_overflow() {
+        let input = RefreshInput { interval: Some(GoDuration(i64::MAX)), refresh_time: Some(Timestamp::MIN), ..BASE };
+        assert_eq!(due(&input, Timestamp::MAX), Due::Now(Why::Interval));
+        assert_eq!(next(&input, Timestamp::MIN), Next::After(Duration::from_nanos(i64::MAX.unsigned_abs())));
+    }
+
+    #[test]
+    fn dependencies_matter_to_periodic_refreshes_only() {
+        assert!(follows_dependencies(None, None));
+        assert!(!follows_dependencies(Some(RefreshPolicy::Periodic), Some(GoDuration::ZERO)));
+        assert!(!follows_dependencies(Some(RefreshPolicy::OnChange), None));
+        assert!(!follows_dependencies(Some(RefreshPolicy::CreatedOnce), None));
+    }
+}

@@ -108,7 +108,9 @@ pub fn after(
 pub fn note(verdict: &Verdict) -> Option<Note> {
     match verdict {
         Verdict::Done { reason: _, message: _ } => None,
-        Verdict::Failed { message: _, detail, again: _ } => Some(Note::warning(EventReason::UpdateFailed, detail.clone())),
+        Verdict::Failed { message: _, detail, again: _ } => {
+            Some(Note::warning(EventReason::UpdateFailed, detail.clone()))
+        }
     }
 }
 
@@ -159,7 +161,13 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_the_refresh_time_and_the_synced_version() {
-        let good = after(&ExternalSecretStatus::default(), &Verdict::done(Reason::SecretSynced, "secret synced"), Some("db"), "1-a", at(10));
+        let good = after(
+            &ExternalSecretStatus::default(),
+            &Verdict::done(Reason::SecretSynced, "secret synced"),
+            Some("db"),
+            "1-a",
+            at(10),
+        );
         let bad = after(&good, &Verdict::failed("could not get secret data from provider", "why"), None, "2-b", at(20));
         assert_eq!(bad.refresh_time, good.refresh_time);
         assert_eq!(bad.synced_resource_version, good.synced_resource_version);

@@ -37,10 +37,17 @@ pub struct StoreVerdict {
 pub fn verdict(previous: &SecretStoreStatus, checked: &Checked, now: Timestamp) -> StoreVerdict {
     let mut next = previous.clone();
     let (condition, note, ready, failed) = match checked {
-        Checked::NotOpened(error) => refused("unable to create client", format!("could not get provider client: {error}")),
+        Checked::NotOpened(error) => {
+            refused("unable to create client", format!("could not get provider client: {error}"))
+        }
         Checked::Opened(Validation::Failed(error), _) => refused("unable to validate store", error.to_string()),
         Checked::Opened(Validation::Unknown(Some(error)), _) => (
-            status::ready("True", "ValidationUnknown", "could not determine validation status", Some(error.to_string())),
+            status::ready(
+                "True",
+                "ValidationUnknown",
+                "could not determine validation status",
+                Some(error.to_string()),
+            ),
             Note::warning(EventReason::ValidationUnknown, error.to_string()),
             true,
             false,
@@ -135,16 +142,45 @@ mod tests {
     fn each_outcome_has_its_condition() {
         let cases = [
             (Checked::NotOpened(error()), "False", "InvalidProviderConfig", "unable to create client", None),
-            (Checked::Opened(Validation::Failed(error()), Capabilities::ReadWrite), "False", "InvalidProviderConfig", "unable to validate store", None),
-            (Checked::Opened(Validation::Unknown(Some(error())), Capabilities::ReadWrite), "True", "ValidationUnknown", "could not determine validation status", None),
-            (Checked::Opened(Validation::Unknown(None), Capabilities::ReadOnly), "True", "Valid", "store validated", Some("ReadOnly")),
-            (Checked::Opened(Validation::Ready, Capabilities::ReadWrite), "True", "Valid", "store validated", Some("ReadWrite")),
+            (
+                Checked::Opened(Validation::Failed(error()), Capabilities::ReadWrite),
+                "False",
+                "InvalidProviderConfig",
+                "unable to validate store",
+                None,
+            ),
+            (
+                Checked::Opened(Validation::Unknown(Some(error())), Capabilities::ReadWrite),
+                "True",
+                "ValidationUnknown",
+                "could not determine validation status",
+                None,
+            ),
+            (
+                Checked::Opened(Validation::Unknown(None), Capabilities::ReadOnly),
+                "True",
+                "Valid",
+                "store validated",
+                Some("ReadOnly"),
+            ),
+            (
+                Checked::Opened(Validation::Ready, Capabilities::ReadWrite),
+                "True",
+                "Valid",
+                "store validated",
+                Some("ReadWrite"),
+            ),
         ];
         for (checked, status, reason, message, capabilities) in cases {
             let got = verdict(&SecretStoreStatus::default(), &checked, Timestamp::UNIX_EPOCH).status;
             let condition = &got.conditions[0];
             assert_eq!(
-                (condition.status.as_str(), condition.reason.as_deref(), condition.message.as_deref(), got.capabilities.as_deref()),
+                (
+                    condition.status.as_str(),
+                    condition.reason.as_deref(),
+                    condition.message.as_deref(),
+                    got.capabilities.as_deref()
+                ),
                 (status, Some(reason), Some(message), capabilities),
                 "{checked:?}"
             );
@@ -164,8 +200,14 @@ mod tests {
             (r#"[{"namespaceSelector": {"matchLabels": {"team": "a"}}}]"#, true),
             (r#"[{"namespaceSelector": {"matchLabels": {"team": "b"}}}]"#, false),
             (r#"[{"namespaceSelector": {}}]"#, true),
-            (r#"[{"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["a"]}]}}]"#, false),
-            (r#"[{"namespaces": ["other"]}, {"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}}]"#, true),
+            (
+                r#"[{"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["a"]}]}}]"#,
+                false,
+            ),
+            (
+                r#"[{"namespaces": ["other"]}, {"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}}]"#,
+                true,
+            ),
         ];
         for (conditions, want) in cases {
             let conditions: Vec<ClusterSecretStoreCondition> = serde_json::from_str(conditions).unwrap();

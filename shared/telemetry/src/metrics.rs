@@ -1,6 +1,8 @@
 //! The controller's metrics, under the reference's names and labels (`PARITY.md` lists them).
 
-use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 /// The kinds that have status and duration series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,20 +104,40 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok(metric)
         };
-        let conditions = |prefix: &str| gauge(format!("{prefix}_status_condition"), "The status condition of an object", &CONDITION);
-        let durations = |prefix: &str| gauge(format!("{prefix}_reconcile_duration"), "The duration of the last reconcile, in nanoseconds", &OBJECT);
+        let conditions =
+            |prefix: &str| gauge(format!("{prefix}_status_condition"), "The status condition of an object", &CONDITION);
+        let durations = |prefix: &str| {
+            gauge(format!("{prefix}_reconcile_duration"), "The duration of the last reconcile, in nanoseconds", &OBJECT)
+        };
         let reconcile_seconds = HistogramVec::new(
-            HistogramOpts::new("controller_runtime_reconcile_time_seconds", "Length of time per reconciliation per controller"),
+            HistogramOpts::new(
+                "controller_runtime_reconcile_time_seconds",
+                "Length of time per reconciliation per controller",
+            ),
             &["controller"],
         )?;
         registry.register(Box::new(reconcile_seconds.clone()))?;
-        let queue_depth = IntGaugeVec::new(Opts::new("external_secrets_queue_depth", "Keys that wait for a worker, by lane"), &["controller", "lane"])?;
+        let queue_depth = IntGaugeVec::new(
+            Opts::new("external_secrets_queue_depth", "Keys that wait for a worker, by lane"),
+            &["controller", "lane"],
+        )?;
         registry.register(Box::new(queue_depth.clone()))?;
-        let oldest_overdue = IntGauge::new("external_secrets_oldest_overdue_seconds", "How long the most overdue key has waited past its time")?;
+        let oldest_overdue = IntGauge::new(
+            "external_secrets_oldest_overdue_seconds",
+            "How long the most overdue key has waited past its time",
+        )?;
         registry.register(Box::new(oldest_overdue.clone()))?;
         Ok(Self {
-            sync_calls: counter("externalsecret_sync_calls_total", "Total number of the External Secret sync calls", &OBJECT)?,
-            sync_errors: counter("externalsecret_sync_calls_error", "Total number of the External Secret sync errors", &OBJECT)?,
+            sync_calls: counter(
+                "externalsecret_sync_calls_total",
+                "Total number of the External Secret sync calls",
+                &OBJECT,
+            )?,
+            sync_errors: counter(
+                "externalsecret_sync_calls_error",
+                "Total number of the External Secret sync errors",
+                &OBJECT,
+            )?,
             provider_calls: counter(
                 "externalsecret_provider_api_calls_count",
                 "Number of API calls towards the secret provider",
