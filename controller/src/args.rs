@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser};
 
 /// Synchronises secrets of external systems into Kubernetes Secrets.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "controller", version, about)]
+#[command(name = "controller", version, about, args_override_self = true)]
 pub struct Args {
     /// Address that serves /metrics, such as ":8080"; "0" switches it off.
     #[arg(long, default_value = ":8080")]
