@@ -1,0 +1,325 @@
+//! Settings of `aws`: from the spec and the environment to what clients are built from. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::{
+    AwsAuth, AwsProvider, AwsSecretRef, AwsService, AwsSessionTag, AwsSessionTagsPolicy, RetrySettings,
+    SecretKeySelector,
+};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use provider::{Error, ErrorKind};
+
+use crate::StoreIdentity;
+use crate::environment::{AwsEnvironment, AwsWebIdentity};
+use crate::http::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
+use crate::retry::Retries;
+
+const OPEN: &str = "Open";
+/// Tries of one call, the first included.
+const ATTEMPTS: u32 = 3;
+
+/// A checked store.
+pub(super) struct Settings {
+    pub(super) region: String,
+    pub(super) source: Source,
+    /// Assumed one after the other.
+    pub(super) roles: Vec<Role>,
+    pub(super) prefix: String,
+    pub(super) secrets_manager_endpoint: Option<String>,
+    pub(super) sts_endpoint: Option<String>,
+    retry: RetryConfig,
+    /// `None` when the store has retry settings of its own, which may take longer.
+    operation_timeout: Option<Duration>,
+}
+
+/// Where the first credentials come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// From Secrets.
+    Static { id: SecretKeySelector, key: SecretKeySelector, session: Option<SecretKeySelector> },
+    /// A web identity, exchanged at an STS that the environment names; the default chain knows only AWS's own.
+    WebIdentity(AwsWebIdentity),
+    /// Environment, profile files, web identity, container, instance.
+    DefaultChain,
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) arn: String,
+    pub(super) external_id: Option<String>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) transitive_tag_keys: Vec<String>,
+}
+
+fn invalid(text: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Invalid, OPEN, text)
+}
+
+fn unsupported(text: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Unsupported, OPEN, text)
+}
+
+impl Settings {
+    /// Checks a store's settings.
+    pub(super) fn of(
+        spec: &AwsProvider,
+        store: &StoreIdentity,
+        retry: Option<&RetrySettings>,
+        environment: &AwsEnvironment,
+    ) -> Result<Self, Error> {
+        let AwsProvider {
+            service,
+            region,
+            auth,
+            role,
+            additional_roles,
+            external_id,
+            session_tags,
+            transitive_tag_keys,
+            session_tags_policy,
+            custom_session_tags,
+            prefix,
+            secrets_manager: _, // How to delete; only pushes heed it.
+        } = spec;
+        match service {
+            AwsService::SecretsManager => {}
+            AwsService::ParameterStore | AwsService::CertificateManager => {
+                return Err(unsupported(format!(
+                    "spec.provider.aws.service: {service} is not supported yet; use SecretsManager"
+                )));
+            }
+        }
+        let region = region.trim();
+        if region.is_empty() {
+            return Err(invalid("region not found: spec.provider.aws.region must be set, such as eu-west-1"));
+        }
+        if !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+            return Err(invalid(format!(
+                "region not found: {region}; spec.provider.aws.region must be one such as eu-west-1"
+            )));
+        }
+        let mut roles: Vec<Role> = additional_roles
+            .iter()
+            .map(|arn| Role { arn: arn.clone(), external_id: None, tags: Vec::new(), transitive_tag_keys: Vec::new() })
+            .collect();
+        if let Some(arn) = role.as_ref().filter(|arn| !arn.is_empty()) {
+            roles.push(Role {
+                arn: arn.clone(),
+                external_id: external_id.clone().filter(|id| !id.is_empty()),
+                tags: tags(*session_tags_policy, session_tags, custom_session_tags, store),
+                transitive_tag_keys: transitive_tag_keys.clone(),
+            });
+        }
+        let (retry, operation_timeout) = retries(retry)?;
+        Ok(Self {
+            region: region.to_owned(),
+            source: source(auth, environment)?,
+            roles,
+            prefix: prefix.clone().unwrap_or_default(),
+            secrets_manager_endpoint: endpoint(&environment.secrets_manager_endpoint, "AWS_SECRETSMANAGER_ENDPOINT")?,
+            sts_endpoint: endpoint(&environment.sts_endpoint, "AWS_STS_ENDPOINT")?,
+            retry,
+            operation_timeout,
+        })
+    }
+
+    /// The namespaces that the needed selectors name.
+    pub(super) fn namespaces(&self) -> Vec<Option<&str>> {
+        match &self.source {
+            Source::Static { id, key, session } => {
+                [Some(id), Some(key), session.as_ref()].into_iter().flatten().map(|s| s.namespace.as_deref()).collect()
+            }
+            Source::WebIdentity(_) | Source::DefaultChain => Vec::new(),
+        }
+    }
+
+    /// What all clients of the store share; it has no credentials yet.
+    pub(super) fn sdk_config(&self, http: SharedHttpClient) -> SdkConfig {
+        let mut timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(TOTAL_TIMEOUT);
+        timeouts.set_operation_timeout(self.operation_timeout);
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .retry_config(self.retry.clone())
+            .timeout_config(timeouts.build())
+            .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
+            .http_client(http)
+            .build()
+    }
+}
+
+fn source(auth: &AwsAuth, environment: &AwsEnvironment) -> Result<Source, Error> {
+    let AwsAuth { secret_ref, jwt } = auth;
+    if jwt.is_some() {
+        return Err(unsupported(
+            "spec.provider.aws.auth.jwt is not supported yet; use auth.secretRef, or leave auth out for the credentials \
+             of the controller itself",
+        ));
+    }
+    if let Some(AwsSecretRef { access_key_id_secret_ref, secret_access_key_secret_ref, session_token_secret_ref }) =
+        secret_ref
+    {
+        let needed = |selector: &Option<SecretKeySelector>, field: &str| {
+            selector.clone().ok_or_else(|| invalid(format!("spec.provider.aws.auth.secretRef.{field} must be set")))
+        };
+        return Ok(Source::Static {
+            id: needed(access_key_id_secret_ref, "accessKeyIDSecretRef")?,
+            key: needed(secret_access_key_secret_ref, "secretAccessKeySecretRef")?,
+            session: session_token_secret_ref.clone(),
+        });
+    }
+    // Static credentials of the environment go before a web identity in the default chain, and so here.
+    let web_identity = environment.web_identity.clone().filter(|_| !environment.has_static_credentials);
+    match (web_identity, &environment.sts_endpoint) {
+        (Some(web_identity), Some(_)) => Ok(Source::WebIdentity(web_identity)),
+        (None | Some(_), _) => Ok(Source::DefaultChain),
+    }
+}
+
+fn endpoint(url: &Option<String>, variable: &str) -> Result<Option<String>, Error> {
+    let Some(url) = url else { return Ok(None) };
+    let parsed: Option<reqwest::Url> = url.parse().ok();
+    match parsed.filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host()) {
+        Some(_) => Ok(Some(url.clone())),
+        None => Err(invalid(format!(
+            "the environment variable {variable} (or AWS_ENDPOINT_URL) is no URL; write one such as http://host:4566"
+        ))),
+    }
+}
+
+/// With a policy, tags that name the store replace those of the spec.
+fn tags(
+    policy: AwsSessionTagsPolicy,
+    given: &[AwsSessionTag],
+    custom: &BTreeMap<String, String>,
+    store: &StoreIdentity,
+) -> Vec<(String, String)> {
+    let given = || given.iter().map(|AwsSessionTag { key, value }| (key.clone(), value.clone())).collect();
+    let StoreIdentity { kind, name, namespace } = store;
+    let mut tags: Vec<(String, String)> = match policy {
+        AwsSessionTagsPolicy::None => return given(),
+        AwsSessionTagsPolicy::Simple => Vec::new(),
+        AwsSessionTagsPolicy::Custom => custom.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+    };
+    tags.push(("esoNamespace".to_owned(), namespace.clone().unwrap_or_default()));
+    tags.push(("esoStoreName".to_owned(), name.clone()));
+    tags.push(("esoStoreKind".to_owned(), kind.as_str().to_owned()));
+    tags.retain(|(key, value)| !key.is_empty() && !value.is_empty());
+    tags
+}
+
+/// `maxRetries` is the number of tries, as in the reference; `retryInterval` the time between them.
+fn retries(settings: Option<&RetrySettings>) -> Result<(RetryConfig, Option<Duration>), Error> {
+    let Some(settings) = settings else {
+        return Ok((RetryConfig::standard().with_max_attempts(ATTEMPTS), Some(TOTAL_TIMEOUT)));
+    };
+    let Retries { max, interval } = Retries::of(settings)?;
+    let mut config = RetryConfig::standard().with_max_attempts(max.unwrap_or(ATTEMPTS).max(1));
+    if let Some(interval) = interval {
+        config = config.with_initial_backoff(interval).with_max_backoff(interval);
+    }
+    Ok((config, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use api::StoreKind;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn settings(patch: Value, environment: &AwsEnvironment) -> Result<Settings, Error> {
+        let mut spec = json!({"service": "SecretsManager", "region": "eu-west-1"});
+        spec.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+        let store = StoreIdentity {
+            kind: StoreKind::ClusterSecretStore,
+            name: "aws".to_owned(),
+            namespace: Some("shop".to_owned()),
+        };
+        Settings::of(&serde_json::from_value(spec).unwrap(), &store, None, environment)
+    }
+
+    #[test]
+    fn bad_settings_name_the_field() {
+        let cases = [
+            (json!({"service": "ParameterStore"}), ErrorKind::Unsupported, "spec.provider.aws.service"),
+            (json!({"service": "CertificateManager"}), ErrorKind::Unsupported, "spec.provider.aws.service"),
+            (json!({"region": ""}), ErrorKind::Invalid, "spec.provider.aws.region"),
+            (json!({"region": "eu west/1"}), ErrorKind::Invalid, "spec.provider.aws.region"),
+            (json!({"auth": {"jwt": {}}}), ErrorKind::Unsupported, "spec.provider.aws.auth.jwt"),
+            (json!({"auth": {"secretRef": {}}}), ErrorKind::Invalid, "secretRef.accessKeyIDSecretRef"),
+            (
+                json!({"auth": {"secretRef": {"accessKeyIDSecretRef": {"name": "s"}}}}),
+                ErrorKind::Invalid,
+                "secretRef.secretAccessKeySecretRef",
+            ),
+        ];
+        for (patch, kind, text) in cases {
+            let error = settings(patch.clone(), &AwsEnvironment::default()).err().unwrap();
+            assert_eq!(error.kind(), kind, "{patch}: {error}");
+            assert!(error.to_string().contains(text), "{patch}: {error}");
+        }
+        let environment = AwsEnvironment { sts_endpoint: Some("sts:4566".to_owned()), ..AwsEnvironment::default() };
+        let error = settings(json!({}), &environment).err().unwrap();
+        assert!(error.to_string().contains("AWS_STS_ENDPOINT"), "{error}");
+    }
+
+    #[test]
+    fn a_web_identity_is_exchanged_here_only_for_an_sts_of_the_environment() {
+        let identity = AwsWebIdentity { token_file: "/token".into(), role_arn: "role".to_owned(), session_name: None };
+        let environment = |sts: Option<&str>, has_static_credentials| AwsEnvironment {
+            sts_endpoint: sts.map(str::to_owned),
+            has_static_credentials,
+            web_identity: Some(identity.clone()),
+            ..AwsEnvironment::default()
+        };
+        let cases = [
+            (environment(None, false), Source::DefaultChain),
+            (environment(Some("http://sts"), false), Source::WebIdentity(identity.clone())),
+            (environment(Some("http://sts"), true), Source::DefaultChain),
+        ];
+        for (environment, want) in cases {
+            assert_eq!(settings(json!({}), &environment).unwrap().source, want, "{environment:?}");
+        }
+    }
+
+    #[test]
+    fn roles_are_assumed_in_order_and_only_the_last_has_options() {
+        let spec = json!({"role": "last", "additionalRoles": ["a", "b"], "externalID": "id", "transitiveTagKeys": ["k"],
+            "sessionTags": [{"key": "k", "value": "v"}]});
+        let roles = settings(spec, &AwsEnvironment::default()).unwrap().roles;
+        let shown: Vec<_> = roles.iter().map(|r| (r.arn.as_str(), r.external_id.as_deref(), r.tags.len())).collect();
+        assert_eq!(shown, [("a", None, 0), ("b", None, 0), ("last", Some("id"), 1)]);
+    }
+
+    #[test]
+    fn a_policy_replaces_the_given_tags() {
+        let cases = [
+            ("None", json!([["k", "v"]])),
+            (
+                "Simple",
+                json!([["esoNamespace", "shop"], ["esoStoreName", "aws"], ["esoStoreKind", "ClusterSecretStore"]]),
+            ),
+            (
+                "Custom",
+                json!([
+                    ["c", "d"],
+                    ["esoNamespace", "shop"],
+                    ["esoStoreName", "aws"],
+                    ["esoStoreKind", "ClusterSecretStore"]
+                ]),
+            ),
+        ];
+        for (policy, want) in cases {
+            let spec = json!({"role": "r", "sessionTagsPolicy": policy, "sessionTags": [{"key": "k", "value": "v"}],
+                "customSessionTags": {"c": "d", "empty": ""}});
+            let roles = settings(spec, &AwsEnvironment::default()).unwrap().roles;
+            assert_eq!(json!(roles[0].tags), want, "{policy}");
+        }
+    }
+}

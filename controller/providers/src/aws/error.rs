@@ -1,0 +1,282 @@
+//! What AWS says, as kinds: the one place where its error codes are understood.
+//!
+//! Only codes that are known here are shown; AWS's messages hold request ids, signatures and identities, and are not.
+
+use std::error::Error as StdError;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use provider::{Error, ErrorKind, Retry};
+
+use super::config::Settings;
+use crate::http::{Failure, TOTAL_TIMEOUT, retry_after};
+
+/// Where calls of a service go.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    service: &'static str,
+    origin: String,
+    setting: &'static str,
+}
+
+impl Target {
+    pub(super) fn secrets_manager(settings: &Settings) -> Self {
+        let endpoint = settings.secrets_manager_endpoint.as_deref();
+        Self::new("Secrets Manager", "secretsmanager", endpoint, "AWS_SECRETSMANAGER_ENDPOINT", &settings.region)
+    }
+
+    pub(super) fn sts(settings: &Settings) -> Self {
+        Self::new("STS", "sts", settings.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", &settings.region)
+    }
+
+    fn new(service: &'static str, host: &str, endpoint: Option<&str>, variable: &'static str, region: &str) -> Self {
+        match endpoint.and_then(|url| url.parse::<reqwest::Url>().ok()) {
+            Some(url) => Self { service, origin: url.origin().ascii_serialization(), setting: variable },
+            None => {
+                let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+                let origin = format!("https://{host}.{region}.{domain}");
+                Self { service, origin, setting: "spec.provider.aws.region and the way to AWS" }
+            }
+        }
+    }
+}
+
+/// Error codes and what they mean.
+const CODES: &[(&str, ErrorKind)] = &[
+    ("ResourceNotFoundException", ErrorKind::NotFound),
+    ("AccessDenied", ErrorKind::AccessDenied),
+    ("AccessDeniedException", ErrorKind::AccessDenied),
+    ("DecryptionFailure", ErrorKind::AccessDenied),
+    ("DecryptionFailureException", ErrorKind::AccessDenied),
+    ("UnauthorizedOperation", ErrorKind::AccessDenied),
+    ("AuthFailure", ErrorKind::Unauthenticated),
+    ("ExpiredToken", ErrorKind::Unauthenticated),
+    ("ExpiredTokenException", ErrorKind::Unauthenticated),
+    ("IDPCommunicationError", ErrorKind::Unavailable),
+    ("IDPRejectedClaim", ErrorKind::Unauthenticated),
+    ("IncompleteSignature", ErrorKind::Unauthenticated),
+    ("IncompleteSignatureException", ErrorKind::Unauthenticated),
+    ("InvalidAccessKeyId", ErrorKind::Unauthenticated),
+    ("InvalidClientTokenId", ErrorKind::Unauthenticated),
+    ("InvalidIdentityToken", ErrorKind::Unauthenticated),
+    ("InvalidSignatureException", ErrorKind::Unauthenticated),
+    ("MissingAuthenticationToken", ErrorKind::Unauthenticated),
+    ("MissingAuthenticationTokenException", ErrorKind::Unauthenticated),
+    ("NotAuthorized", ErrorKind::Unauthenticated),
+    ("RequestExpired", ErrorKind::Unauthenticated),
+    ("SignatureDoesNotMatch", ErrorKind::Unauthenticated),
+    ("UnrecognizedClientException", ErrorKind::Unauthenticated),
+    ("LimitExceededException", ErrorKind::Throttled),
+    ("RequestLimitExceeded", ErrorKind::Throttled),
+    ("SlowDown", ErrorKind::Throttled),
+    ("Throttling", ErrorKind::Throttled),
+    ("ThrottlingException", ErrorKind::Throttled),
+    ("ThrottledException", ErrorKind::Throttled),
+    ("TooManyRequestsException", ErrorKind::Throttled),
+    ("InternalFailure", ErrorKind::Unavailable),
+    ("InternalServerError", ErrorKind::Unavailable),
+    ("InternalServiceError", ErrorKind::Unavailable),
+    ("InternalServiceErrorException", ErrorKind::Unavailable),
+    ("ServiceUnavailable", ErrorKind::Unavailable),
+    ("ServiceUnavailableException", ErrorKind::Unavailable),
+    ("RequestTimeout", ErrorKind::Timeout),
+    ("RequestTimeoutException", ErrorKind::Timeout),
+    ("InvalidParameterException", ErrorKind::Invalid),
+    ("InvalidRequestException", ErrorKind::Invalid),
+    ("MalformedPolicyDocument", ErrorKind::Invalid),
+    ("OptInRequired", ErrorKind::Invalid),
+    ("PackedPolicyTooLarge", ErrorKind::Invalid),
+    ("RegionDisabledException", ErrorKind::Invalid),
+    ("ValidationError", ErrorKind::Invalid),
+    ("ValidationException", ErrorKind::Invalid),
+];
+
+/// The error of a failed call.
+pub(super) fn of_sdk<E>(error: &SdkError<E, HttpResponse>, operation: &'static str, target: &Target) -> Error
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    // Trouble with credentials comes in the clothes of a call that couldn't be sent.
+    if let Some(inner) = find::<Error>(error) {
+        return inner.clone();
+    }
+    if let Some(credentials) = find::<CredentialsError>(error) {
+        return of_credentials(credentials, operation);
+    }
+    if let Some(failure) = find::<Failure>(error) {
+        return failure.into_error(operation, &target.origin, target.setting);
+    }
+    match error {
+        SdkError::ServiceError(said) => {
+            let (code, message) = (said.err().code(), said.err().message().unwrap_or_default());
+            let raw = said.raw();
+            let error = of_code(code, message, raw.status().as_u16(), operation, target);
+            let wait = raw.headers().get("retry-after").and_then(|text| wait_of(text, raw.headers().get("date")));
+            match (error.kind(), wait) {
+                (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
+                _ => error,
+            }
+        }
+        SdkError::ResponseError(said) => {
+            let status = said.raw().status().as_u16();
+            if status >= 300 {
+                return of_code(None, "", status, operation, target);
+            }
+            let text = format!(
+                "{}: the answer of {} is not what {} answers; check {}",
+                call(operation, target, status),
+                target.origin,
+                target.service,
+                target.setting
+            );
+            Error::new(ErrorKind::Malformed, operation, text)
+        }
+        SdkError::TimeoutError(_) => {
+            Failure::TimedOut(TOTAL_TIMEOUT).into_error(operation, &target.origin, target.setting)
+        }
+        SdkError::DispatchFailure(_) => Failure::Unconnected.into_error(operation, &target.origin, target.setting),
+        _ => {
+            let text = format!(
+                "operation error {}: {operation}, the request can't be built; check spec.provider.aws and remoteRef",
+                target.service
+            );
+            Error::new(ErrorKind::Invalid, operation, text)
+        }
+    }
+}
+
+/// The error of credentials that can't be had.
+pub(super) fn of_credentials(error: &CredentialsError, operation: &'static str) -> Error {
+    if let Some(inner) = find::<Error>(error) {
+        return inner.clone();
+    }
+    if let Some(failure) = find::<Failure>(error) {
+        return failure.into_error(operation, "the source of AWS credentials", "the credentials of the controller");
+    }
+    let (kind, text) = match error {
+        CredentialsError::CredentialsNotLoaded(_) => (
+            ErrorKind::Unauthenticated,
+            "no AWS credentials found; set spec.provider.aws.auth.secretRef, or give the controller credentials by its \
+             environment, a web identity or its instance",
+        ),
+        CredentialsError::ProviderTimedOut(_) => {
+            (ErrorKind::Timeout, "no AWS credentials in time; check the source of the controller's credentials")
+        }
+        CredentialsError::InvalidConfiguration(_) => (
+            ErrorKind::Invalid,
+            "the configuration of AWS credentials is invalid; check the role and the profile files",
+        ),
+        _ => (
+            ErrorKind::Unauthenticated,
+            "AWS credentials can't be had; check spec.provider.aws.auth, the roles and the controller's environment",
+        ),
+    };
+    Error::new(kind, operation, format!("unable to create session: {text}"))
+}
+
+fn call(operation: &str, target: &Target, status: u16) -> String {
+    format!("operation error {}: {operation}, https response error StatusCode: {status}", target.service)
+}
+
+fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static str, target: &Target) -> Error {
+    // Codes of some doubles come with a namespace in front.
+    let code = code.map(|c| c.rsplit('#').next().unwrap_or(c));
+    let known = CODES.iter().find(|(name, _)| Some(*name) == code);
+    let deleted = message.contains("marked for deletion");
+    let to_be_deleted = deleted || message.contains("marked deleted");
+    let kind = match known {
+        Some(("InvalidParameterException", _)) if deleted => ErrorKind::NotFound,
+        Some((_, kind)) => *kind,
+        None => match status {
+            ..300 | 404 => ErrorKind::Malformed,
+            401 | 403 => ErrorKind::AccessDenied,
+            429 => ErrorKind::Throttled,
+            500.. => ErrorKind::Unavailable,
+            300..=399 => ErrorKind::Unavailable,
+            _ => ErrorKind::Invalid,
+        },
+    };
+    if kind == ErrorKind::NotFound && operation == super::GET {
+        return Error::not_found(operation);
+    }
+    let shown = known.map_or("of an unknown code", |(name, _)| name);
+    let hint = match kind {
+        ErrorKind::AccessDenied => "the identity isn't allowed this call; check its policies and the key's policy",
+        ErrorKind::Unauthenticated => "the credentials are wrong or expired; check spec.provider.aws.auth",
+        ErrorKind::Throttled => "AWS asks for fewer calls",
+        ErrorKind::Unavailable | ErrorKind::Timeout => "AWS can't answer now",
+        ErrorKind::Invalid if to_be_deleted => "the secret is scheduled for deletion",
+        ErrorKind::NotFound => "there is no such secret",
+        ErrorKind::Malformed => "AWS doesn't answer so; check the endpoint",
+        ErrorKind::Invalid | ErrorKind::BadProperty | ErrorKind::Unsupported => "check key, version and region",
+    };
+    // Without tags there is nothing to select from, which in the reference is no sign that the secret is gone.
+    let kind = if kind == ErrorKind::NotFound { ErrorKind::Invalid } else { kind };
+    Error::new(kind, operation, format!("{}, api error {shown}: {hint}", call(operation, target, status)))
+}
+
+fn wait_of(text: &str, date: Option<&str>) -> Option<std::time::Duration> {
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::RETRY_AFTER, HeaderValue::from_str(text).ok()?);
+    if let Some(date) = date {
+        headers.insert(HeaderName::from_static("date"), HeaderValue::from_str(date).ok()?);
+    }
+    retry_after(&headers)
+}
+
+/// The first cause of the given type.
+fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    let mut at = Some(error);
+    while let Some(current) = at {
+        if let Some(found) = current.downcast_ref::<T>() {
+            return Some(found);
+        }
+        at = current.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_become_kinds_and_no_message_is_shown() {
+        use ErrorKind::{AccessDenied, Invalid, Malformed, NotFound, Throttled, Unauthenticated, Unavailable};
+        let target = Target::new("Secrets Manager", "secretsmanager", None, "", "eu-west-1");
+        let cases = [
+            (Some("ResourceNotFoundException"), "canary", 400, NotFound),
+            (Some("aws#ResourceNotFoundException"), "canary", 400, NotFound),
+            (Some("InvalidParameterException"), "canary was marked for deletion.", 400, NotFound),
+            (Some("InvalidParameterException"), "canary", 400, Invalid),
+            (Some("InvalidRequestException"), "canary because it was marked for deletion.", 400, Invalid),
+            (Some("AccessDeniedException"), "canary", 400, AccessDenied),
+            (Some("UnrecognizedClientException"), "canary", 400, Unauthenticated),
+            (Some("ThrottlingException"), "canary", 400, Throttled),
+            (Some("InternalServiceError"), "canary", 500, Unavailable),
+            (Some("canary"), "canary", 400, Invalid),
+            (Some("canary"), "", 503, Unavailable),
+            (None, "", 404, Malformed),
+            (None, "", 403, AccessDenied),
+        ];
+        for (code, message, status, kind) in cases {
+            let error = of_code(code, message, status, super::super::GET, &target);
+            assert_eq!(error.kind(), kind, "{code:?} {message}: {error}");
+            assert!(!error.to_string().contains("canary"), "{error}");
+            if let (Some(code), Invalid | AccessDenied) = (code.filter(|c| *c != "canary"), kind) {
+                assert!(error.to_string().contains(code), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_without_metadata_is_no_sign_that_it_is_gone() {
+        let target = Target::new("Secrets Manager", "secretsmanager", None, "", "eu-west-1");
+        let error = of_code(Some("ResourceNotFoundException"), "", 400, super::super::DESCRIBE, &target);
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
+    }
+}

@@ -1,0 +1,203 @@
+//! What the process's environment says to the providers, read once at start.
+//!
+//! Lives here: names and defaults of the variables. Deliberately not here: any decision on them, and the variables that
+//! AWS's own credential chain reads for itself (`AWS_ACCESS_KEY_ID`, `AWS_PROFILE`, `AWS_CONFIG_FILE`,
+//! `AWS_EC2_METADATA_DISABLED`, `AWS_CONTAINER_CREDENTIALS_FULL_URI` and their like).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secret::SecretBytes;
+
+/// The variables that matter to the providers. Plain data; the default is an empty environment.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// Proxies for outgoing requests.
+    pub proxy: ProxyEnvironment,
+    /// Variables of the provider `aws`.
+    pub aws: AwsEnvironment,
+    /// Variables of the provider `vault`.
+    pub vault: VaultEnvironment,
+}
+
+/// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in capitals or small letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyEnvironment {
+    /// For `http://` addresses.
+    pub http: Option<String>,
+    /// For `https://` addresses.
+    pub https: Option<String>,
+    /// Hosts, domains and address ranges that are reached directly, separated by commas. Loopback always is.
+    pub none: Option<String>,
+}
+
+/// Endpoints and web identity of AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsEnvironment {
+    /// URL in place of Secrets Manager's: `AWS_SECRETSMANAGER_ENDPOINT`, else the SDK's
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, else `AWS_ENDPOINT_URL`.
+    pub secrets_manager_endpoint: Option<String>,
+    /// URL in place of STS's: `AWS_STS_ENDPOINT`, else `AWS_ENDPOINT_URL_STS`, else `AWS_ENDPOINT_URL`.
+    pub sts_endpoint: Option<String>,
+    /// A file of CA certificates in PEM that are trusted in place of the system's: `AWS_CA_BUNDLE`.
+    pub ca_bundle: Option<PathBuf>,
+    /// Whether static credentials are set, which go before a web identity.
+    pub has_static_credentials: bool,
+    /// A web identity, if both `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN` are set.
+    pub web_identity: Option<AwsWebIdentity>,
+}
+
+/// What a service account with a role gets mounted and set by EKS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsWebIdentity {
+    /// The file with the token, which is replaced from time to time.
+    pub token_file: PathBuf,
+    /// The role to assume with it.
+    pub role_arn: String,
+    /// `AWS_ROLE_SESSION_NAME`.
+    pub session_name: Option<String>,
+}
+
+/// The variables of Vault's own SDK that also apply here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VaultEnvironment {
+    /// CA certificates for stores that name none: `VAULT_CACERT`.
+    pub ca_cert: Option<PathBuf>,
+    /// Accept any certificate: `VAULT_SKIP_VERIFY`.
+    pub skip_verify: bool,
+    /// The namespace of stores that name none: `VAULT_NAMESPACE`.
+    pub namespace: Option<String>,
+    /// Tries after the first: `VAULT_MAX_RETRIES`.
+    pub max_retries: Option<u32>,
+    /// Time for one request: `VAULT_CLIENT_TIMEOUT`.
+    pub client_timeout: Option<Duration>,
+    /// The token of stores without `auth`: `VAULT_TOKEN`.
+    pub token: Option<SecretBytes>,
+}
+
+impl Environment {
+    /// Reads the process's own environment.
+    pub fn from_process() -> Self {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables through `lookup`. Empty ones count as unset; values that can't be understood are logged and
+    /// count as unset.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let either = |name: &str| get(name).or_else(|| get(&name.to_ascii_lowercase()));
+        let endpoint = |ours: &str, sdk: &str| {
+            let sdk_heeded = !get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|v| truth(&v));
+            get(ours).or_else(|| {
+                sdk_heeded
+                    .then(|| get(&format!("AWS_ENDPOINT_URL_{sdk}")).or_else(|| get("AWS_ENDPOINT_URL")))
+                    .flatten()
+            })
+        };
+        Self {
+            proxy: ProxyEnvironment {
+                http: either("HTTP_PROXY"),
+                https: either("HTTPS_PROXY"),
+                none: either("NO_PROXY"),
+            },
+            aws: AwsEnvironment {
+                secrets_manager_endpoint: endpoint("AWS_SECRETSMANAGER_ENDPOINT", "SECRETS_MANAGER"),
+                sts_endpoint: endpoint("AWS_STS_ENDPOINT", "STS"),
+                ca_bundle: get("AWS_CA_BUNDLE").map(PathBuf::from),
+                has_static_credentials: get("AWS_ACCESS_KEY_ID").is_some() && get("AWS_SECRET_ACCESS_KEY").is_some(),
+                web_identity: get("AWS_WEB_IDENTITY_TOKEN_FILE").zip(get("AWS_ROLE_ARN")).map(|(file, role_arn)| {
+                    AwsWebIdentity {
+                        token_file: PathBuf::from(file),
+                        role_arn,
+                        session_name: get("AWS_ROLE_SESSION_NAME"),
+                    }
+                }),
+            },
+            vault: VaultEnvironment {
+                ca_cert: get("VAULT_CACERT").map(PathBuf::from),
+                skip_verify: get("VAULT_SKIP_VERIFY").is_some_and(|v| truth(&v)),
+                namespace: get("VAULT_NAMESPACE"),
+                max_retries: get("VAULT_MAX_RETRIES").and_then(|v| understood("VAULT_MAX_RETRIES", v.parse().ok())),
+                client_timeout: get("VAULT_CLIENT_TIMEOUT")
+                    .and_then(|v| understood("VAULT_CLIENT_TIMEOUT", seconds_or_duration(&v))),
+                token: get("VAULT_TOKEN").map(SecretBytes::from),
+            },
+        }
+    }
+}
+
+/// What Go's `strconv.ParseBool` takes for true.
+fn truth(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+/// `60` is seconds, `60s` a Go duration.
+fn seconds_or_duration(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let api::GoDuration(nanoseconds) = value.parse().ok()?;
+    u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
+}
+
+fn understood<T>(name: &'static str, value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        tracing::warn!(variable = name, "the environment variable can't be understood and is ignored");
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Environment {
+        Environment::from_lookup(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn the_operators_own_endpoint_goes_before_the_sdks() {
+        type Variables<'a> = &'a [(&'a str, &'a str)];
+        let cases: &[(Variables<'_>, Option<&str>)] = &[
+            (&[], None),
+            (&[("AWS_SECRETSMANAGER_ENDPOINT", "")], None),
+            (&[("AWS_ENDPOINT_URL", "http://all")], Some("http://all")),
+            (
+                &[("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://sm")],
+                Some("http://sm"),
+            ),
+            (&[("AWS_ENDPOINT_URL", "http://all"), ("AWS_SECRETSMANAGER_ENDPOINT", "http://own")], Some("http://own")),
+            (&[("AWS_ENDPOINT_URL", "http://all"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")], None),
+        ];
+        for (pairs, want) in cases {
+            assert_eq!(read(pairs).aws.secrets_manager_endpoint.as_deref(), *want, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_read_in_capitals_first() {
+        let env = read(&[("http_proxy", "small"), ("HTTP_PROXY", "BIG"), ("no_proxy", "a,b")]);
+        assert_eq!(env.proxy.http.as_deref(), Some("BIG"));
+        assert_eq!(env.proxy.none.as_deref(), Some("a,b"));
+    }
+
+    #[test]
+    fn vault_times_are_seconds_or_go_durations() {
+        let cases = [
+            ("30", Some(Duration::from_secs(30))),
+            ("1m", Some(Duration::from_secs(60))),
+            ("soon", None),
+            ("-1s", None),
+        ];
+        for (text, want) in cases {
+            assert_eq!(read(&[("VAULT_CLIENT_TIMEOUT", text)]).vault.client_timeout, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_web_identity_needs_both_file_and_role() {
+        assert_eq!(read(&[("AWS_ROLE_ARN", "r")]).aws.web_identity, None);
+        let env = read(&[("AWS_ROLE_ARN", "r"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")]);
+        assert_eq!(env.aws.web_identity.map(|w| w.role_arn).as_deref(), Some("r"));
+    }
+}

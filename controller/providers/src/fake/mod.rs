@@ -1,0 +1,64 @@
+//! The provider `fake`: serves the values that the store itself lists. The smallest of them, and the pattern of the rest.
+//!
+//! `config.rs` checks the settings, `read.rs` picks values. It has no login and no vendor errors, hence no `auth.rs` and
+//! `error.rs`. For users: `docs/providers/fake.md`.
+
+mod config;
+mod read;
+
+use async_trait::async_trait;
+use provider::{Capabilities, Error, ErrorKind, Payload, Provider, ReadKey, RemoteRef, Validation};
+use secret::{SecretBytes, SecretMap};
+
+use config::{Settings, Verdict};
+
+/// The one call, as the metric names it.
+const READ: &str = "GetSecret";
+
+/// An opened `fake` store.
+pub(crate) struct Fake {
+    settings: Settings,
+}
+
+impl Fake {
+    /// Nothing can go wrong: rules on the settings are admission's business, as in the reference.
+    pub(crate) fn new(spec: &api::FakeProvider) -> Self {
+        Self { settings: Settings::of(spec) }
+    }
+}
+
+#[async_trait]
+impl Provider for Fake {
+    fn metric_name(&self) -> &'static str {
+        "Fake"
+    }
+
+    fn call_name(&self, _: &ReadKey) -> &'static str {
+        READ
+    }
+
+    async fn read(&self, key: &ReadKey) -> Result<Payload, Error> {
+        self.settings.find(key).cloned().map(Payload).ok_or_else(|| Error::not_found(READ))
+    }
+
+    fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {
+        read::value(payload, reference)
+    }
+
+    fn map(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretMap, Error> {
+        read::map(payload, reference)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ReadWrite
+    }
+
+    async fn validate(&self) -> Validation {
+        let error = || Error::new(ErrorKind::Invalid, "Validate", "unable to validate");
+        match self.settings.verdict {
+            Verdict::Ready => Validation::Ready,
+            Verdict::Unknown => Validation::Unknown(Some(error())),
+            Verdict::Failed => Validation::Failed(error()),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The one way out: HTTP with the limits that every backend gets.
+//!
+//! Lives here: the clients (one for each distinct TLS setting), sending a request, and reading an answer no further
+//! than allowed. Deliberately not here: what a status means (each provider's `error.rs`), retries, and TLS itself
+//! (`tls.rs`). Nothing here puts a byte of an answer's body into an error.
+
+mod failure;
+mod retry_after;
+mod tls;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use provider::{Error, ErrorKind};
+use reqwest::redirect;
+use secret::SecretBytes;
+
+use crate::environment::{Environment, ProxyEnvironment};
+
+pub(crate) use failure::Failure;
+pub(crate) use retry_after::retry_after;
+pub(crate) use tls::{Identity, Roots, TlsSettings, is_pem};
+
+/// Time to connect, TLS included.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for one request, from the first byte sent to the last byte read.
+pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest body that is read, after decompression. A Kubernetes Secret holds 1 MiB; backends frame and escape it.
+pub(crate) const BODY_LIMIT: usize = 8 << 20;
+/// Redirects within one host.
+const REDIRECT_LIMIT: usize = 5;
+/// Distinct TLS settings kept at a time.
+const POOL_LIMIT: usize = 64;
+
+/// The HTTP clients of the process, shared by all stores: one for each distinct TLS setting, so that connections are
+/// shared wherever trust is. Made once at start and handed to [`crate::open`].
+pub struct HttpClients {
+    proxies: Vec<reqwest::Proxy>,
+    system_roots: tls::SystemRoots,
+    pool: Mutex<Vec<(TlsSettings, Http)>>,
+}
+
+impl HttpClients {
+    /// Clients that use the proxies of `environment`.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the variable, when a proxy's address can't be understood.
+    pub fn new(environment: &Environment) -> Result<Self, Error> {
+        Ok(Self {
+            proxies: proxies(&environment.proxy)?,
+            system_roots: tls::SystemRoots::default(),
+            pool: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The client for `tls`.
+    ///
+    /// # Errors
+    /// `Invalid` when certificates or keys can't be used.
+    pub(crate) fn get(&self, tls: &TlsSettings) -> Result<Http, Error> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, http)) = pool.iter().find(|(settings, _)| settings == tls) {
+            return Ok(http.clone());
+        }
+        let http = self.build(tls)?;
+        if pool.len() >= POOL_LIMIT {
+            pool.remove(0);
+        }
+        pool.push((tls.clone(), http.clone()));
+        Ok(http)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of the HTTP client")]
+    fn build(&self, tls: &TlsSettings) -> Result<Http, Error> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config(tls, &self.system_roots)?)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(redirect::Policy::custom(same_host))
+            .no_proxy();
+        for proxy in &self.proxies {
+            builder = builder.proxy(proxy.clone());
+        }
+        let client = builder
+            .build()
+            .map_err(|_| Error::new(ErrorKind::Invalid, "Connect", "the HTTP client can't be set up with this TLS"))?;
+        Ok(Http { client })
+    }
+}
+
+impl std::fmt::Debug for HttpClients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpClients").finish_non_exhaustive()
+    }
+}
+
+fn proxies(environment: &ProxyEnvironment) -> Result<Vec<reqwest::Proxy>, Error> {
+    let ProxyEnvironment { http, https, none } = environment;
+    // Go's rule, which users of the reference rely on: loopback is never reached through a proxy.
+    let direct = format!("localhost,127.0.0.0/8,::1,{}", none.as_deref().unwrap_or_default());
+    let direct = reqwest::NoProxy::from_string(&direct);
+    let understood = |name: &str, proxy: reqwest::Result<reqwest::Proxy>| match proxy {
+        Ok(proxy) => Ok(proxy.no_proxy(direct.clone())),
+        Err(_) => {
+            let text = format!("the address in the environment variable {name} is no URL; write http://host:port");
+            Err(Error::new(ErrorKind::Invalid, "Connect", text))
+        }
+    };
+    let http = http.as_ref().map(|url| understood("HTTP_PROXY", reqwest::Proxy::http(url)));
+    let https = https.as_ref().map(|url| understood("HTTPS_PROXY", reqwest::Proxy::https(url)));
+    http.into_iter().chain(https).collect()
+}
+
+/// Follows a redirect only to the host that was asked: another one would be handed the credentials in the headers.
+fn same_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let home = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+    if home && attempt.previous().len() <= REDIRECT_LIMIT { attempt.follow() } else { attempt.error("refused") }
+}
+
+/// A client with its TLS settings. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    client: reqwest::Client,
+}
+
+/// One request.
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: reqwest::Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<SecretBytes>,
+    pub(crate) timeout: Duration,
+}
+
+impl Request {
+    /// A request without headers and body.
+    pub(crate) fn new(method: Method, url: reqwest::Url) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: None, timeout: TOTAL_TIMEOUT }
+    }
+}
+
+/// An answer, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: SecretBytes,
+}
+
+/// Hands a secret body to the HTTP stack without a copy that outlives it.
+struct Wiped(SecretBytes);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+impl Http {
+    /// Sends `request` and reads the answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`Failure`] when there is no whole answer of at most [`BODY_LIMIT`] bytes in time.
+    pub(crate) async fn send(&self, request: Request) -> Result<Answer, Failure> {
+        let Request { method, url, headers, body, timeout } = request;
+        let mut out = self.client.request(method, url).headers(headers).timeout(timeout);
+        if let Some(body) = body {
+            out = out.body(Bytes::from_owner(Wiped(body)));
+        }
+        let mut answer = out.send().await.map_err(|e| Failure::of(&e, timeout))?;
+        let body = read_body(&mut answer, timeout).await?;
+        Ok(Answer { status: answer.status(), headers: std::mem::take(answer.headers_mut()), body })
+    }
+}
+
+async fn read_body(answer: &mut reqwest::Response, timeout: Duration) -> Result<SecretBytes, Failure> {
+    let announced = answer.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+    if announced > BODY_LIMIT {
+        return Err(Failure::TooLarge);
+    }
+    let mut body = Vec::with_capacity(announced);
+    while let Some(chunk) = answer.chunk().await.map_err(|e| Failure::of(&e, timeout))? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Err(Failure::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(SecretBytes::new(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_settings_share_a_client_and_a_bad_proxy_is_named() {
+        let clients = HttpClients::new(&Environment::default()).unwrap();
+        clients.get(&TlsSettings::default()).unwrap();
+        clients.get(&TlsSettings::default()).unwrap();
+        assert_eq!(clients.pool.lock().unwrap().len(), 1);
+
+        let mut env = Environment::default();
+        env.proxy.https = Some("http://[".to_owned());
+        let error = HttpClients::new(&env).unwrap_err();
+        assert!(error.to_string().contains("HTTPS_PROXY"), "{error}");
+    }
+}

@@ -1,0 +1,169 @@
+//! The backends: one folder each, all with the shape of [`provider::Provider`]. Read `fake` first.
+//!
+//! Lives here: [`open`], which turns a store's settings into a provider, and what the folders share: the HTTP layer
+//! (`http`), the process's environment, CA bundles, retry settings.
+//! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
+//! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
+
+mod aws;
+mod ca;
+mod environment;
+mod fake;
+mod http;
+mod kubernetes;
+mod referent;
+mod retry;
+mod vault;
+
+use std::sync::Arc;
+
+use api::{ProviderSpec, ProviderSpecError, RetrySettings, StoreKind, StoreProvider};
+use provider::{Credentials, Error, ErrorKind, Provider};
+
+pub use environment::{AwsEnvironment, AwsWebIdentity, Environment, ProxyEnvironment, VaultEnvironment};
+pub use http::HttpClients;
+
+const OPEN: &str = "Open";
+
+/// Which store is opened, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreIdentity {
+    /// The store's kind.
+    pub kind: StoreKind,
+    /// The store's name.
+    pub name: String,
+    /// The namespace of the object that uses the store; `None` while a ClusterSecretStore is validated by itself.
+    pub namespace: Option<String>,
+}
+
+/// What a provider is opened with, beside its settings.
+pub struct OpenContext<'a> {
+    /// Which store, and for whom.
+    pub store: StoreIdentity,
+    /// Looks up what the settings refer to. Kept for as long as the provider lives: logins are repeated.
+    pub credentials: Arc<dyn Credentials>,
+    /// `spec.retrySettings` of the store.
+    pub retry: Option<&'a RetrySettings>,
+    /// The process's environment, read once.
+    pub environment: &'a Environment,
+    /// The process's HTTP clients, made once.
+    pub http: &'a HttpClients,
+}
+
+/// Opens the store: checks its settings, looks up its credentials, and logs in where there is a login.
+///
+/// A ClusterSecretStore whose credentials can only be found in a consumer's namespace opens without one too; the result
+/// answers `validate` with `Unknown` and every read with `Invalid`.
+///
+/// # Errors
+/// `Invalid` for settings or credentials that can't work, `Unsupported` for a field that this build doesn't have, and
+/// the kinds of a failed login (`Unauthenticated`, `Unavailable`, `Timeout`, …).
+pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
+    match spec {
+        ProviderSpec::Aws(spec) => aws::open(spec, &cx).await,
+        ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
+        ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec))),
+        ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
+    }
+}
+
+/// The provider's settings out of a store's `spec.provider`.
+///
+/// # Errors
+/// See [`parse_error`]; `store` is the store's name.
+pub fn parse(provider: Option<&StoreProvider>, store: &str) -> Result<ProviderSpec, Error> {
+    let parsed = provider.map_or(Err(ProviderSpecError::NotExactlyOne(0)), StoreProvider::parse);
+    parsed.map_err(|error| parse_error(&error, store))
+}
+
+/// Whether a ClusterSecretStore with these settings is another store for each consumer's namespace: credentials that
+/// are looked up there, or session tags that name it. Such handles must not be shared between namespaces.
+pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
+    match spec {
+        ProviderSpec::Aws(spec) => aws::uses_consumer(spec, environment),
+        ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
+        ProviderSpec::Fake(_) => false,
+        ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
+    }
+}
+
+/// The error of a store whose `spec.provider` can't be opened at all, in the reference's words.
+pub fn parse_error(error: &ProviderSpecError, store: &str) -> Error {
+    match error {
+        ProviderSpecError::NotExactlyOne(found) => {
+            let text = format!(
+                "store error for {store}: secret stores must only have exactly one backend specified, found {found}"
+            );
+            Error::new(ErrorKind::Invalid, OPEN, text)
+        }
+        ProviderSpecError::Unsupported(provider) => {
+            let text = format!("failed to find registered store backend for type: {provider}, name: {store}");
+            Error::new(ErrorKind::Unsupported, OPEN, text)
+        }
+        ProviderSpecError::Invalid { provider, message } => {
+            Error::new(ErrorKind::Invalid, OPEN, format!("spec.provider.{provider}: {message}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_spec_that_cannot_be_opened_is_reported_in_the_references_words() {
+        let invalid = ProviderSpecError::Invalid { provider: "vault".to_owned(), message: "no server".to_owned() };
+        let cases = [
+            (
+                ProviderSpecError::NotExactlyOne(2),
+                ErrorKind::Invalid,
+                "store error for s: secret stores must only have exactly one backend specified, found 2",
+            ),
+            (
+                ProviderSpecError::Unsupported("conjur".to_owned()),
+                ErrorKind::Unsupported,
+                "failed to find registered store backend for type: conjur, name: s",
+            ),
+            (invalid, ErrorKind::Invalid, "spec.provider.vault: no server"),
+        ];
+        for (given, kind, text) in cases {
+            let error = parse_error(&given, "s");
+            assert_eq!((error.kind(), error.to_string().as_str()), (kind, text));
+        }
+        let error = parse(None, "s").unwrap_err();
+        assert!(error.to_string().ends_with("found 0"), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_looks_into_its_consumers_namespace_says_so() {
+        let here = json!({"name": "s", "key": "k"});
+        let there = json!({"name": "s", "key": "k", "namespace": "n"});
+        let vault = |secret: &Value| json!({"vault": {"server": "http://v", "auth": {"tokenSecretRef": secret}}});
+        let kubernetes = |secret: &Value| json!({"kubernetes": {"authRef": secret}});
+        let keys = |secret: &Value| json!({"accessKeyIDSecretRef": there, "secretAccessKeySecretRef": secret});
+        let aws = |auth: Value, policy: &str| {
+            json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "role": "r", "auth": auth,
+                "sessionTagsPolicy": policy}})
+        };
+        let cases = [
+            (vault(&here), true),
+            (vault(&there), false),
+            (json!({"vault": {"server": "http://v"}}), false),
+            (json!({"vault": {"server": "not a URL", "auth": {"tokenSecretRef": here}}}), false),
+            (kubernetes(&here), true),
+            (kubernetes(&there), false),
+            (aws(json!({"secretRef": keys(&here)}), "None"), true),
+            (aws(json!({"secretRef": keys(&there)}), "None"), false),
+            (aws(json!({"secretRef": keys(&there)}), "Simple"), true),
+            (aws(json!({}), "None"), false),
+            (json!({"fake": {"data": []}}), false),
+        ];
+        for (spec, want) in cases {
+            let provider: StoreProvider = serde_json::from_value(spec.clone()).unwrap();
+            let parsed = parse(Some(&provider), "s").unwrap();
+            assert_eq!(uses_consumer(&parsed, &Environment::default()), want, "{spec}");
+        }
+    }
+}

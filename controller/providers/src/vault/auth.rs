@@ -1,0 +1,189 @@
+//! Logging in: one function a method, and what one does with a token.
+//!
+//! Deliberately not here: when to log in (`session.rs`).
+
+use std::time::Duration;
+
+use gojson::{Document, Html, Item, NodeId};
+use http::{Method, StatusCode};
+use provider::{Credentials, Error, ErrorKind};
+use secret::SecretBytes;
+
+use super::config::{Jwt, RoleId};
+use super::error;
+use super::wire::{Call, Wire};
+use crate::http::Answer;
+
+const LOGIN: &str = "Login";
+const LOOKUP: &str = "LookupSelf";
+const RENEW: &str = "RenewSelf";
+const REVOKE: &str = "RevokeSelf";
+
+/// What a service account's token is asked to live; it is used at once.
+const JWT_LIFETIME: Duration = Duration::from_secs(600);
+
+/// A token as the server granted it.
+pub(super) struct Lease {
+    pub(super) token: SecretBytes,
+    /// `None` is for ever.
+    pub(super) lifetime: Option<Duration>,
+    pub(super) renewable: bool,
+}
+
+/// A token out of a Secret: people's editors leave a line break behind it.
+pub(super) fn trimmed(token: &SecretBytes) -> SecretBytes {
+    SecretBytes::new(token.expose().trim_ascii().to_vec())
+}
+
+/// AppRole. Source: Vault HTTP API, "AppRole auth method, login".
+pub(super) async fn app_role(
+    wire: &Wire,
+    credentials: &dyn Credentials,
+    mount: &[String],
+    role: &RoleId,
+    secret: &api::SecretKeySelector,
+) -> Result<Lease, Error> {
+    let role = match role {
+        RoleId::Text(id) => SecretBytes::from(id.as_str()),
+        RoleId::Secret(selector) => trimmed(&credentials.secret_key(selector, "").await?),
+    };
+    let secret = trimmed(&credentials.secret_key(secret, "").await?);
+    let hint = "check the role id, the secret id and spec.provider.vault.auth.appRole.path";
+    log_in(wire, mount, [("role_id", role.expose()), ("secret_id", secret.expose())], hint).await
+}
+
+/// Kubernetes. Source: Vault HTTP API, "Kubernetes auth method, login".
+pub(super) async fn kubernetes(
+    wire: &Wire,
+    credentials: &dyn Credentials,
+    mount: &[String],
+    role: &str,
+    jwt: &Jwt,
+) -> Result<Lease, Error> {
+    let jwt = match jwt {
+        Jwt::Requested(account) => credentials.service_account_token(account, &[], JWT_LIFETIME).await?.token,
+        Jwt::Secret(selector) => credentials.secret_key(selector, "token").await?,
+        Jwt::Own => credentials.own_token().await?,
+    };
+    let hint = "check spec.provider.vault.auth.kubernetes (mountPath, role) and which service accounts the role admits";
+    log_in(wire, mount, [("jwt", trimmed(&jwt).expose()), ("role", role.as_bytes())], hint).await
+}
+
+async fn log_in(wire: &Wire, mount: &[String], body: [(&str, &[u8]); 2], hint: &str) -> Result<Lease, Error> {
+    let mut path = vec!["auth".to_owned()];
+    path.extend_from_slice(mount);
+    path.push("login".to_owned());
+    let place = format!("cannot log in to Vault at auth/{}", mount.join("/"));
+    let body = Some(SecretBytes::new(gojson::string_map(body, Html::Keep)));
+    let call = Call { operation: LOGIN, method: Method::PUT, path: &path, query: None, token: None, body, login: true };
+    let answer = wire.send(call).await.map_err(|e| e.context(&place))?;
+    if !answer.status.is_success() {
+        return Err(error::of_login(&answer, LOGIN, &wire.origin(), hint).context(&place));
+    }
+    lease(&answer).ok_or_else(|| no_token(LOGIN, &wire.origin()).context(&place))
+}
+
+/// Asks whether the token is good. Source: Vault HTTP API, "Token auth method, lookup a token (self)".
+pub(super) async fn look_up(wire: &Wire, token: Option<&SecretBytes>) -> Result<(), Error> {
+    let path = ["auth", "token", "lookup-self"].map(str::to_owned);
+    let call =
+        Call { operation: LOOKUP, method: Method::GET, path: &path, query: None, token, body: None, login: false };
+    let answer = wire.send(call).await?;
+    let document = Document::parse_first(answer.body.expose()).ok();
+    let has_data = document.as_ref().and_then(|d| member(d, d.root(), "data").map(|id| d.item(id)));
+    match (answer.status, has_data) {
+        (StatusCode::OK, Some(Item::Object(_))) => Ok(()),
+        (_, _) => Err(error::of_answer(&answer, LOOKUP, &wire.origin())),
+    }
+}
+
+/// Lengthens the token's life. Source: Vault HTTP API, "Token auth method, renew a token (self)".
+pub(super) async fn renew(wire: &Wire, token: &SecretBytes) -> Result<Lease, Error> {
+    let path = ["auth", "token", "renew-self"].map(str::to_owned);
+    let body = Some(SecretBytes::from("{}"));
+    let call = Call {
+        operation: RENEW,
+        method: Method::PUT,
+        path: &path,
+        query: None,
+        token: Some(token),
+        body,
+        login: false,
+    };
+    let answer = wire.send(call).await?;
+    if !answer.status.is_success() {
+        return Err(error::of_answer(&answer, RENEW, &wire.origin()));
+    }
+    lease(&answer).ok_or_else(|| no_token(RENEW, &wire.origin()))
+}
+
+/// Ends the token's life. Source: Vault HTTP API, "Token auth method, revoke a token (self)".
+pub(super) async fn revoke(wire: &Wire, token: &SecretBytes) -> Result<(), Error> {
+    let path = ["auth", "token", "revoke-self"].map(str::to_owned);
+    let body = Some(SecretBytes::from("{}"));
+    let call = Call {
+        operation: REVOKE,
+        method: Method::PUT,
+        path: &path,
+        query: None,
+        token: Some(token),
+        body,
+        login: false,
+    };
+    let answer = wire.send(call).await?;
+    if answer.status.is_success() { Ok(()) } else { Err(error::of_answer(&answer, REVOKE, &wire.origin())) }
+}
+
+fn no_token(operation: &'static str, origin: &str) -> Error {
+    let text = format!("{origin} answered without a token; does something other than Vault answer there?");
+    Error::new(ErrorKind::Malformed, operation, text)
+}
+
+fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
+    match document.item(of) {
+        Item::Object(members) => members.get(name).copied(),
+        Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,
+    }
+}
+
+/// The `auth` part of an answer.
+fn lease(answer: &Answer) -> Option<Lease> {
+    let document = Document::parse_first(answer.body.expose()).ok()?;
+    let auth = member(&document, document.root(), "auth")?;
+    let Item::Text(token) = document.item(member(&document, auth, "client_token")?) else { return None };
+    let seconds = match member(&document, auth, "lease_duration").map(|id| document.item(id)) {
+        Some(Item::Number(text)) => text.parse::<u64>().ok()?,
+        _ => 0,
+    };
+    let renewable = matches!(member(&document, auth, "renewable").map(|id| document.item(id)), Some(Item::Bool(true)));
+    if token.is_empty() {
+        return None;
+    }
+    let lifetime = (seconds > 0).then(|| Duration::from_secs(seconds));
+    Some(Lease { token: SecretBytes::from(token), lifetime, renewable })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    #[test]
+    fn a_lease_is_read_from_the_answer() {
+        let cases = [
+            (r#"{"auth":{"client_token":"t","lease_duration":60,"renewable":true}}"#, Some((Some(60), true))),
+            (r#"{"auth":{"client_token":"t","lease_duration":0,"renewable":false}}"#, Some((None, false))),
+            (r#"{"auth":{"client_token":"t"}}"#, Some((None, false))),
+            (r#"{"auth":{"client_token":""}}"#, None),
+            (r#"{"auth":null}"#, None),
+            (r#"{"auth":{"client_token":"t","lease_duration":-1}}"#, None),
+            ("<html>", None),
+        ];
+        for (body, want) in cases {
+            let answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: SecretBytes::from(body) };
+            let got = lease(&answer).map(|l| (l.lifetime.map(|d| d.as_secs()), l.renewable));
+            assert_eq!(got, want, "{body}");
+        }
+    }
+}

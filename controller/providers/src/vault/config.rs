@@ -1,0 +1,401 @@
+//! Settings of `vault`: from the spec (and the variables of Vault's SDK) to what the rest needs. Pure, but for the last
+//! step of TLS, which looks up certificates.
+
+use std::time::Duration;
+
+use api::{
+    CaProvider, RetrySettings, SecretKeySelector, ServiceAccountSelector, VaultAppRole, VaultAuth, VaultKubernetesAuth,
+    VaultProvider, VaultTls,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use provider::{Credentials, Error, ErrorKind};
+use reqwest::Url;
+use secret::SecretBytes;
+
+use super::path::{Paths, mount_segments};
+use crate::environment::VaultEnvironment;
+use crate::http::{Identity, Roots, TOTAL_TIMEOUT, TlsSettings};
+use crate::retry::Retries;
+
+const OPEN: &str = "Open";
+/// Vault's SDK tries twice more, a second apart.
+const DEFAULT_RETRIES: u32 = 2;
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+
+/// A checked store.
+pub(super) struct Settings {
+    pub(super) connection: Connection,
+    pub(super) login: Login,
+    pub(super) tls: Tls,
+    pub(super) paths: Paths,
+}
+
+/// What every request needs.
+pub(super) struct Connection {
+    pub(super) server: Url,
+    /// Custom headers and the ones that never change.
+    pub(super) headers: HeaderMap,
+    /// Vault namespace of requests, and of the login if it is another.
+    pub(super) namespace: Option<HeaderValue>,
+    pub(super) login_namespace: Option<HeaderValue>,
+    pub(super) read_your_writes: bool,
+    pub(super) retries: u32,
+    pub(super) wait: Duration,
+    pub(super) timeout: Duration,
+}
+
+/// How to get a token.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    /// No `auth`: requests bear the token of the process's environment, or none.
+    Environment(Option<SecretBytes>),
+    /// A token from a Secret.
+    Token(SecretKeySelector),
+    /// `POST auth/<mount>/login` with role id and secret id.
+    AppRole { mount: Vec<String>, role: RoleId, secret: SecretKeySelector },
+    /// `POST auth/<mount>/login` with a role and a service account's token.
+    Kubernetes { mount: Vec<String>, role: String, jwt: Jwt },
+}
+
+/// Where AppRole's role id comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum RoleId {
+    Text(String),
+    Secret(SecretKeySelector),
+}
+
+/// Where the service account's token comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Jwt {
+    Requested(ServiceAccountSelector),
+    Secret(SecretKeySelector),
+    Own,
+}
+
+/// Where trust and the client certificate come from.
+pub(super) struct Tls {
+    bundle: Option<String>,
+    provider: Option<CaProvider>,
+    client: Option<(SecretKeySelector, SecretKeySelector)>,
+    environment_ca: Option<std::path::PathBuf>,
+    skip_verify: bool,
+}
+
+fn invalid(text: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Invalid, OPEN, text)
+}
+
+impl Settings {
+    /// Checks a store's settings.
+    pub(super) fn of(
+        spec: &VaultProvider,
+        retry: Option<&RetrySettings>,
+        environment: &VaultEnvironment,
+    ) -> Result<Self, Error> {
+        let VaultProvider {
+            server,
+            path,
+            version,
+            namespace,
+            headers,
+            auth,
+            ca_bundle,
+            ca_provider,
+            read_your_writes,
+            forward_inconsistent,
+            tls,
+            check_and_set: _, // Only pushes heed it.
+        } = spec;
+        let VaultEnvironment { ca_cert, skip_verify, namespace: default_namespace, max_retries, client_timeout, token } =
+            environment;
+
+        let namespace = namespace.as_deref().or(default_namespace.as_deref()).filter(|n| !n.is_empty());
+        let login_namespace = auth.as_ref().and_then(|a| a.namespace.as_deref()).filter(|n| !n.is_empty());
+        let (retries, wait) = retries(retry, *max_retries)?;
+        let connection = Connection {
+            server: server_url(server)?,
+            headers: all_headers(headers, *read_your_writes && *forward_inconsistent)?,
+            namespace: namespace.map(|n| header_value(n, "spec.provider.vault.namespace")).transpose()?,
+            login_namespace: login_namespace
+                .map(|n| header_value(n, "spec.provider.vault.auth.namespace"))
+                .transpose()?,
+            read_your_writes: *read_your_writes,
+            retries,
+            wait,
+            timeout: client_timeout.unwrap_or(TOTAL_TIMEOUT),
+        };
+        let tls = Tls {
+            bundle: ca_bundle.clone().filter(|b| !b.is_empty()),
+            provider: ca_provider.clone(),
+            client: client_certificate(tls)?,
+            environment_ca: ca_cert.clone(),
+            skip_verify: *skip_verify,
+        };
+        let login = match auth {
+            None => Login::Environment(token.clone()),
+            Some(auth) => login(auth)?,
+        };
+        Ok(Self { connection, login, tls, paths: Paths::new(path.as_deref(), *version)? })
+    }
+
+    /// The namespaces that the needed selectors name.
+    pub(super) fn namespaces(&self) -> Vec<Option<&str>> {
+        let mut selectors: Vec<&SecretKeySelector> = Vec::new();
+        let mut accounts: Vec<&ServiceAccountSelector> = Vec::new();
+        match &self.login {
+            Login::Environment(_) => {}
+            Login::Token(token) => selectors.push(token),
+            Login::AppRole { mount: _, role, secret } => {
+                selectors.push(secret);
+                match role {
+                    RoleId::Text(_) => {}
+                    RoleId::Secret(role) => selectors.push(role),
+                }
+            }
+            Login::Kubernetes { mount: _, role: _, jwt } => match jwt {
+                Jwt::Requested(account) => accounts.push(account),
+                Jwt::Secret(token) => selectors.push(token),
+                Jwt::Own => {}
+            },
+        }
+        if let Some((certificate, key)) = &self.tls.client {
+            selectors.extend([certificate, key]);
+        }
+        let secrets = selectors.into_iter().map(|s| s.namespace.as_deref());
+        secrets.chain(accounts.into_iter().map(|a| a.namespace.as_deref())).collect()
+    }
+}
+
+fn server_url(server: &str) -> Result<Url, Error> {
+    let hint = "write a URL such as https://vault.example.org:8200";
+    let url: Url =
+        server.trim().parse().map_err(|_| invalid(format!("spec.provider.vault.server: not a URL; {hint}")))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(invalid(format!("spec.provider.vault.server: neither http:// nor https://; {hint}")));
+    }
+    Ok(url)
+}
+
+fn all_headers(custom: &std::collections::BTreeMap<String, String>, forward: bool) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in custom {
+        let field = format!("spec.provider.vault.headers[{name}]");
+        let key = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| invalid(format!("{field}: this is not the name of an HTTP header")))?;
+        headers.insert(key, header_value(value, &field)?);
+    }
+    headers.insert("x-vault-request", HeaderValue::from_static("true"));
+    if forward {
+        headers.insert("x-vault-inconsistent", HeaderValue::from_static("forward-active-node"));
+    }
+    Ok(headers)
+}
+
+fn header_value(text: &str, field: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| invalid(format!("{field}: holds a character that an HTTP header can't have")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// With retrySettings but without maxRetries there are none, as in the reference.
+fn retries(settings: Option<&RetrySettings>, environment: Option<u32>) -> Result<(u32, Duration), Error> {
+    let Some(settings) = settings else { return Ok((environment.unwrap_or(DEFAULT_RETRIES), DEFAULT_WAIT)) };
+    let Retries { max, interval } = Retries::of(settings)?;
+    Ok((max.unwrap_or_default(), interval.unwrap_or(DEFAULT_WAIT)))
+}
+
+fn client_certificate(tls: &VaultTls) -> Result<Option<(SecretKeySelector, SecretKeySelector)>, Error> {
+    let VaultTls { cert_secret_ref, key_secret_ref } = tls;
+    match (cert_secret_ref, key_secret_ref) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some((certificate.clone(), key.clone()))),
+        (Some(_), None) | (None, Some(_)) => {
+            Err(invalid("when provided, both ClientTLS.ClientCert and ClientTLS.SecretRef should be provided"))
+        }
+    }
+}
+
+/// The first method that is set, in the reference's order.
+fn login(auth: &VaultAuth) -> Result<Login, Error> {
+    let VaultAuth { namespace: _, token_secret_ref, app_role, kubernetes, ldap, user_pass, jwt, cert, iam, gcp } = auth;
+    if let Some(token) = token_secret_ref {
+        return Ok(Login::Token(token.clone()));
+    }
+    if let Some(VaultAppRole { path, role_id, role_ref, secret_ref }) = app_role {
+        let role = match (role_ref, role_id.as_deref().map(str::trim).filter(|id| !id.is_empty())) {
+            (Some(reference), _) => RoleId::Secret(reference.clone()),
+            (None, Some(id)) => RoleId::Text(id.to_owned()),
+            (None, None) => {
+                return Err(invalid("spec.provider.vault.auth.appRole: one of roleId and roleRef must be set"));
+            }
+        };
+        let mount = mount_segments(path, "spec.provider.vault.auth.appRole.path")?;
+        return Ok(Login::AppRole { mount, role, secret: secret_ref.clone() });
+    }
+    if let Some(VaultKubernetesAuth { mount_path, role, service_account_ref, secret_ref }) = kubernetes {
+        let jwt = match (service_account_ref, secret_ref) {
+            (Some(account), _) => Jwt::Requested(account.clone()),
+            (None, Some(token)) => Jwt::Secret(token.clone()),
+            (None, None) => Jwt::Own,
+        };
+        let mount = mount_segments(mount_path, "spec.provider.vault.auth.kubernetes.mountPath")?;
+        return Ok(Login::Kubernetes { mount, role: role.clone(), jwt });
+    }
+    let unsupported = [
+        ("ldap", ldap.is_some()),
+        ("userPass", user_pass.is_some()),
+        ("jwt", jwt.is_some()),
+        ("cert", cert.is_some()),
+        ("iam", iam.is_some()),
+        ("gcp", gcp.is_some()),
+    ];
+    match unsupported.iter().find(|(_, set)| *set) {
+        Some((method, _)) => {
+            let text = format!(
+                "spec.provider.vault.auth.{method} is not supported yet; use tokenSecretRef, appRole or kubernetes"
+            );
+            Err(Error::new(ErrorKind::Unsupported, OPEN, text))
+        }
+        None => Err(invalid(
+            "cannot initialize Vault client: no valid auth method specified; set one below spec.provider.vault.auth",
+        )),
+    }
+}
+
+impl Tls {
+    /// Looks up certificates.
+    pub(super) async fn resolve(&self, credentials: &dyn Credentials) -> Result<TlsSettings, Error> {
+        let mut roots = crate::ca::roots(self.bundle.as_deref(), self.provider.as_ref(), credentials).await?;
+        if let (Roots::System, Some(file)) = (&roots, &self.environment_ca) {
+            let unreadable = "the file that the environment variable VAULT_CACERT names can't be read";
+            roots = Roots::Only(tokio::fs::read(file).await.map_err(|_| invalid(unreadable))?);
+        }
+        if self.skip_verify {
+            roots = Roots::Anyone;
+        }
+        let identity = match &self.client {
+            None => None,
+            Some((certificate, key)) => Some(Identity {
+                chain: credentials.secret_key(certificate, "tls.crt").await?.expose().to_vec(),
+                key: credentials.secret_key(key, "tls.key").await?,
+                setting: "spec.provider.vault.tls",
+            }),
+        };
+        Ok(TlsSettings { roots, identity })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn spec(patch: Value) -> VaultProvider {
+        let mut spec = json!({"server": "http://vault:8200", "path": "kv", "version": "v2"});
+        spec.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn settings(patch: Value) -> Result<Settings, Error> {
+        Settings::of(&spec(patch), None, &VaultEnvironment::default())
+    }
+
+    #[test]
+    fn bad_settings_name_the_field() {
+        let secret = json!({"name": "s", "key": "k"});
+        let cases = [
+            (json!({"server": "vault:8200"}), ErrorKind::Invalid, "spec.provider.vault.server"),
+            (json!({"server": ""}), ErrorKind::Invalid, "spec.provider.vault.server"),
+            (json!({"server": "ftp://vault"}), ErrorKind::Invalid, "spec.provider.vault.server"),
+            (json!({"path": "a/../b"}), ErrorKind::Invalid, "spec.provider.vault.path"),
+            (json!({"headers": {"a b": "c"}}), ErrorKind::Invalid, "spec.provider.vault.headers[a b]"),
+            (json!({"headers": {"a": "b\nc"}}), ErrorKind::Invalid, "spec.provider.vault.headers[a]"),
+            (json!({"namespace": "a\nb"}), ErrorKind::Invalid, "spec.provider.vault.namespace"),
+            (json!({"tls": {"certSecretRef": secret}}), ErrorKind::Invalid, "both ClientTLS.ClientCert"),
+            (json!({"auth": {}}), ErrorKind::Invalid, "cannot initialize Vault client: no valid auth method specified"),
+            (
+                json!({"auth": {"appRole": {"path": "approle", "secretRef": secret}}}),
+                ErrorKind::Invalid,
+                "spec.provider.vault.auth.appRole",
+            ),
+            (
+                json!({"auth": {"ldap": {"path": "ldap", "username": "u", "secretRef": secret}}}),
+                ErrorKind::Unsupported,
+                "spec.provider.vault.auth.ldap",
+            ),
+            (
+                json!({"auth": {"userPass": {"path": "userpass", "username": "u", "secretRef": secret}}}),
+                ErrorKind::Unsupported,
+                "spec.provider.vault.auth.userPass",
+            ),
+            (
+                json!({"auth": {"jwt": {"path": "jwt", "secretRef": secret}}}),
+                ErrorKind::Unsupported,
+                "spec.provider.vault.auth.jwt",
+            ),
+        ];
+        for (patch, kind, text) in cases {
+            let error = settings(patch.clone()).err().unwrap();
+            assert_eq!(error.kind(), kind, "{patch}: {error}");
+            assert!(error.to_string().contains(text), "{patch}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_first_method_that_is_set_counts() {
+        let secret = json!({"name": "s", "key": "k"});
+        let app_role = json!({"path": "team/approle", "roleId": " id\n", "secretRef": secret});
+        let selector: SecretKeySelector = serde_json::from_value(secret.clone()).unwrap();
+        let cases = [
+            (json!({}), Login::Environment(None)),
+            (json!({"auth": {"tokenSecretRef": secret, "appRole": app_role}}), Login::Token(selector.clone())),
+            (
+                json!({"auth": {"appRole": app_role, "kubernetes": {"mountPath": "k", "role": "r"}}}),
+                Login::AppRole {
+                    mount: vec!["team".to_owned(), "approle".to_owned()],
+                    role: RoleId::Text("id".to_owned()),
+                    secret: selector.clone(),
+                },
+            ),
+            (
+                json!({"auth": {"kubernetes": {"mountPath": "k", "role": "r"}}}),
+                Login::Kubernetes { mount: vec!["k".to_owned()], role: "r".to_owned(), jwt: Jwt::Own },
+            ),
+            (
+                json!({"auth": {"kubernetes": {"mountPath": "k", "role": "r", "secretRef": secret}}}),
+                Login::Kubernetes { mount: vec!["k".to_owned()], role: "r".to_owned(), jwt: Jwt::Secret(selector) },
+            ),
+        ];
+        for (patch, want) in cases {
+            assert_eq!(settings(patch.clone()).unwrap().login, want, "{patch}");
+        }
+    }
+
+    #[test]
+    fn retry_settings_go_before_the_environment() {
+        let given = |max_retries, interval: &str| RetrySettings {
+            max_retries,
+            retry_interval: Some(interval.to_owned()).filter(|i| !i.is_empty()),
+        };
+        let second = Duration::from_secs(1);
+        let cases = [
+            (None, None, (2, second)),
+            (None, Some(7), (7, second)),
+            (Some(given(None, "")), Some(7), (0, second)),
+            (Some(given(Some(4), "250ms")), None, (4, Duration::from_millis(250))),
+        ];
+        for (settings, environment, want) in cases {
+            assert_eq!(retries(settings.as_ref(), environment).unwrap(), want, "{settings:?}");
+        }
+    }
+
+    #[test]
+    fn the_stores_namespace_goes_before_the_environments() {
+        let environment = VaultEnvironment { namespace: Some("env".to_owned()), ..VaultEnvironment::default() };
+        let namespace = |patch| Settings::of(&spec(patch), None, &environment).unwrap().connection.namespace;
+        assert_eq!(namespace(json!({})).unwrap(), "env");
+        assert_eq!(namespace(json!({"namespace": "own"})).unwrap(), "own");
+    }
+}

@@ -1,0 +1,95 @@
+//! The provider `vault`: KV version 1 and 2 of HashiCorp Vault and of OpenBao, over their HTTP API.
+//!
+//! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `auth.rs` logs in,
+//! `session.rs` keeps the token, `read.rs` reads and picks values, `error.rs` sorts what the server says.
+//! API: <https://developer.hashicorp.com/vault/api-docs>. For users: `docs/providers/vault.md`. Why no client library:
+//! `docs/adr/0003-vault-over-http.md`.
+
+mod auth;
+mod config;
+mod error;
+mod path;
+mod read;
+mod session;
+mod wire;
+
+use std::sync::Arc;
+
+use api::VaultProvider;
+use async_trait::async_trait;
+use provider::{Capabilities, Error, Payload, Provider, ReadKey, RemoteRef, Validation};
+use secret::{SecretBytes, SecretMap};
+
+use crate::referent::{Referent, names_no_namespace, needs_consumer};
+use crate::{Environment, OpenContext};
+use config::Settings;
+use path::Paths;
+use session::Session;
+use wire::Wire;
+
+const METRIC_NAME: &str = "HashiCorp/Vault";
+/// Reads of data and of metadata bear one name in the metric, as in the reference.
+const READ: &str = "ReadSecretData";
+const SERVER: &str = "spec.provider.vault.server";
+
+/// An opened `vault` store.
+pub(crate) struct Vault {
+    wire: Arc<Wire>,
+    session: Session,
+    paths: Paths,
+}
+
+/// Checks the settings, looks up the credentials and logs in.
+pub(crate) async fn open(spec: &VaultProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
+    let settings = Settings::of(spec, cx.retry, &cx.environment.vault)?;
+    if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
+        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: READ }));
+    }
+    let tls = settings.tls.resolve(cx.credentials.as_ref()).await?;
+    let wire = Arc::new(Wire::new(cx.http.get(&tls)?, settings.connection));
+    let session = Session::open(settings.login, Arc::clone(&wire), Arc::clone(&cx.credentials)).await?;
+    Ok(Box::new(Vault { wire, session, paths: settings.paths }))
+}
+
+/// See [`crate::uses_consumer`].
+pub(crate) fn uses_consumer(spec: &VaultProvider, environment: &Environment) -> bool {
+    Settings::of(spec, None, &environment.vault).is_ok_and(|settings| names_no_namespace(settings.namespaces()))
+}
+
+#[async_trait]
+impl Provider for Vault {
+    fn metric_name(&self) -> &'static str {
+        METRIC_NAME
+    }
+
+    fn call_name(&self, _: &ReadKey) -> &'static str {
+        READ
+    }
+
+    async fn read(&self, key: &ReadKey) -> Result<Payload, Error> {
+        read::read(self, key).await
+    }
+
+    fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {
+        read::value(payload, reference)
+    }
+
+    fn map(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretMap, Error> {
+        read::map(payload, reference)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ReadWrite
+    }
+
+    async fn validate(&self) -> Validation {
+        match self.session.look_up().await {
+            Ok(()) => Validation::Ready,
+            Err(error) => Validation::Failed(error.context("invalid vault credentials")),
+        }
+    }
+
+    async fn close(&self) {
+        self.session.close().await;
+    }
+}

@@ -1,0 +1,152 @@
+//! From a remote key to the segments of a request path, without a way out of the mount. Pure.
+
+use api::VaultVersion;
+use provider::{Error, ErrorKind};
+
+use super::READ;
+
+/// Where a store's keys lie.
+pub(super) struct Paths {
+    /// `spec.provider.vault.path` as it was given.
+    mount: Option<String>,
+    pub(super) version: VaultVersion,
+}
+
+fn invalid(text: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Invalid, READ, text)
+}
+
+impl Paths {
+    /// Checks the mount.
+    pub(super) fn new(mount: Option<&str>, version: VaultVersion) -> Result<Self, Error> {
+        if let Some(mount) = mount {
+            mount_segments(mount, "spec.provider.vault.path")?;
+        }
+        Ok(Self { mount: mount.map(str::to_owned), version })
+    }
+
+    /// The path of a key's value.
+    pub(super) fn data(&self, key: &str) -> Result<Vec<String>, Error> {
+        let path = match (&self.mount, self.version) {
+            (Some(mount), VaultVersion::V1) => format!("{mount}/{}", self.below(mount, key)),
+            (Some(mount), VaultVersion::V2) => format!("{mount}/data/{}", self.below(mount, key)),
+            (None, VaultVersion::V1) => key.to_owned(),
+            (None, VaultVersion::V2) if key.contains("/data/") => key.to_owned(),
+            (None, VaultVersion::V2) => match key.split_once('/') {
+                Some((mount, rest)) => format!("{mount}/data/{rest}"),
+                None => format!("{key}/data"),
+            },
+        };
+        remote_segments(&path, key)
+    }
+
+    /// The path of a key's metadata, and an older spelling of it that some have written to.
+    pub(super) fn metadata(&self, key: &str) -> Result<(Vec<String>, Option<Vec<String>>), Error> {
+        let Some(mount) = &self.mount else {
+            if !key.contains("data") {
+                return Err(invalid(
+                    "provided Path isn't a valid kv v2 path: without spec.provider.vault.path, remoteRef.key must \
+                     begin with <mount>/data/",
+                ));
+            }
+            return Ok((remote_segments(&key.replacen("/data/", "/metadata/", 1), key)?, None));
+        };
+        let path = remote_segments(&format!("{mount}/metadata/{}", self.below(mount, key)), key)?;
+        let older = remote_segments(&format!("{mount}/metadata/{key}"), key)?;
+        Ok((path.clone(), Some(older).filter(|older| *older != path)))
+    }
+
+    /// The key without the mount (and `data/` after it, in version 2) if it begins with it.
+    fn below<'k>(&self, mount: &str, key: &'k str) -> &'k str {
+        let Some(rest) = key.strip_prefix(mount).and_then(|rest| rest.strip_prefix('/')) else { return key };
+        match self.version {
+            VaultVersion::V1 => rest,
+            VaultVersion::V2 => rest.strip_prefix("data/").unwrap_or(rest),
+        }
+    }
+}
+
+/// The segments of a mount's path.
+pub(super) fn mount_segments(path: &str, field: &str) -> Result<Vec<String>, Error> {
+    match segments(path) {
+        Some(segments) if !segments.is_empty() => Ok(segments),
+        _ => Err(invalid(format!("{field}: must be the path of a mount, without \"..\" and control characters"))),
+    }
+}
+
+fn remote_segments(path: &str, key: &str) -> Result<Vec<String>, Error> {
+    if key.trim_matches('/').is_empty() {
+        return Err(invalid("remoteRef.key must not be empty"));
+    }
+    segments(path).ok_or_else(|| {
+        invalid("remoteRef.key must not have \"..\" as a part of its path, nor control characters: it can't leave the mount")
+    })
+}
+
+/// Splits at slashes. Empty segments and `.` fall out, as in the reference; `..` and control characters don't pass.
+fn segments(path: &str) -> Option<Vec<String>> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let bad = |part: &&str| *part == ".." || part.chars().any(char::is_control);
+    (!parts.iter().any(bad)).then(|| parts.into_iter().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_paths_follow_the_mount_and_the_version() {
+        use VaultVersion::{V1, V2};
+        let cases = [
+            (Some("kv"), V2, "foo", "kv/data/foo"),
+            (Some("kv"), V1, "foo", "kv/foo"),
+            (Some("secret/path"), V2, "foo/bar", "secret/path/data/foo/bar"),
+            (Some("secret/path"), V2, "secret/path/foo", "secret/path/data/foo"),
+            (Some("secret/path"), V2, "secret/path/data/foo", "secret/path/data/foo"),
+            (Some("secret/path"), V1, "secret/path/foo", "secret/path/foo"),
+            (Some("kv"), V2, "data/foo", "kv/data/data/foo"),
+            (Some("kv"), V1, "kv/data/foo", "kv/data/foo"),
+            (Some("kv"), V2, "/foo//bar/./", "kv/data/foo/bar"),
+            (Some("kv/"), V2, "foo", "kv/data/foo"),
+            (Some("kv"), V2, "a?b#c", "kv/data/a?b#c"),
+            (None, V2, "secret/path/foo", "secret/data/path/foo"),
+            (None, V2, "secret/path/data/foo", "secret/path/data/foo"),
+            (None, V1, "secret/path/foo", "secret/path/foo"),
+        ];
+        for (mount, version, key, want) in cases {
+            let paths = Paths::new(mount, version).unwrap();
+            assert_eq!(paths.data(key).unwrap().join("/"), want, "{mount:?} {version} {key}");
+        }
+    }
+
+    #[test]
+    fn metadata_paths_replace_data() {
+        let cases = [
+            (Some("kv"), "foo", "kv/metadata/foo", None),
+            (Some("kv"), "kv/data/foo", "kv/metadata/foo", Some("kv/metadata/kv/data/foo")),
+            (None, "kv/data/foo/data/x", "kv/metadata/foo/data/x", None),
+        ];
+        for (mount, key, want, older) in cases {
+            let (path, legacy) = Paths::new(mount, VaultVersion::V2).unwrap().metadata(key).unwrap();
+            assert_eq!(path.join("/"), want);
+            assert_eq!(legacy.map(|p| p.join("/")).as_deref(), older);
+        }
+        let error = Paths::new(None, VaultVersion::V2).unwrap().metadata("kv/foo").unwrap_err();
+        assert!(error.to_string().starts_with("provided Path isn't a valid kv v2 path"), "{error}");
+    }
+
+    #[test]
+    fn no_key_leaves_the_mount() {
+        for key in ["a/../../sys/mounts", "..", "../x", "x/..", "a\0b", "a\r\nb", "", "/", "kv/data/../../sys"] {
+            for (mount, version) in
+                [(Some("kv"), VaultVersion::V2), (Some("kv"), VaultVersion::V1), (None, VaultVersion::V2)]
+            {
+                let error = Paths::new(mount, version).unwrap().data(key).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Invalid, "{key:?}");
+                assert!(error.to_string().contains("remoteRef.key"), "{key:?}: {error}");
+            }
+        }
+        let encoded = Paths::new(Some("kv"), VaultVersion::V2).unwrap().data("%2e%2e/x").unwrap();
+        assert_eq!(encoded.join("/"), "kv/data/%2e%2e/x");
+    }
+}

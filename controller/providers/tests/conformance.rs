@@ -1,0 +1,261 @@
+//! What every backend must do alike: the same cases, run over all of them through the door the controller uses.
+//!
+//! What only one backend does on the wire is in `wire/`.
+
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod wire;
+
+use std::time::Duration;
+
+use provider::{ErrorKind, Retry, Validation};
+use support::backends::{Backend, DATA};
+use support::{Reply, Stub, gzip_bomb, map, reference, value};
+
+const CANARY: &str = "canary-0b5e7";
+
+#[tokio::test]
+async fn values_are_selected_alike() {
+    for backend in Backend::ALL {
+        let stub = backend.stub().await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        let cases = [
+            (None, Ok("")),
+            (Some(""), Ok("")),
+            (Some("user"), Ok("u")),
+            (Some("a.b"), Ok("exact")),
+            (Some("doc.a.b"), Ok("c")),
+            (Some("doc.a"), Ok(r#"{"b":"c"}"#)),
+            (Some("none"), Err(())),
+            (Some("doc.none"), Err(())),
+        ];
+        for (property, want) in cases {
+            if backend == Backend::Fake && property == Some("a.b") {
+                continue; // It knows paths only.
+            }
+            let got = value(store.as_ref(), &reference("app", None, property)).await;
+            match (got, want) {
+                (Ok(text), Ok("")) => {
+                    let whole = if backend == Backend::Kubernetes {
+                        r#"{"a.b":"exact","doc":"{\"a\":{\"b\":\"c\"}}","user":"u"}"#
+                    } else {
+                        DATA
+                    };
+                    assert_eq!(text, whole, "{backend:?}");
+                }
+                (Ok(text), Ok(want)) => assert_eq!(text, want, "{backend:?} {property:?}"),
+                (Err(error), Err(())) => {
+                    let kind = if backend == Backend::Fake { ErrorKind::NotFound } else { ErrorKind::BadProperty };
+                    assert_eq!(error.kind(), kind, "{backend:?} {property:?}: {error}");
+                }
+                (got, want) => panic!("{backend:?} {property:?}: {got:?}, not {want:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn maps_are_selected_alike() {
+    for backend in Backend::ALL {
+        let stub = backend.stub().await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        let whole = map(store.as_ref(), &reference("app", None, None)).await.unwrap();
+        assert_eq!(whole, ["a.b=exact", r#"doc={"a":{"b":"c"}}"#, "user=u"], "{backend:?}");
+        let nested = map(store.as_ref(), &reference("app", None, Some("doc"))).await.unwrap();
+        assert_eq!(nested, [r#"a={"b":"c"}"#], "{backend:?}");
+        let error = map(store.as_ref(), &reference("app", None, Some("user"))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{backend:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_key_is_not_found_in_the_references_words() {
+    for backend in Backend::ALL {
+        let stub = backend.stub().await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        let error = store.read(&reference("none", None, None).read).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::NotFound, "Secret does not exist"),
+            "{backend:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn versions_are_kept_apart_where_there_are_any() {
+    for backend in Backend::ALL {
+        let Some(older) = backend.older_version() else { continue };
+        let stub = backend.stub().await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        for (version, want) in [(None, "u"), (Some(""), "u"), (Some(older), "old")] {
+            let got = value(store.as_ref(), &reference("app", version, Some("user"))).await.unwrap();
+            assert_eq!(got, want, "{backend:?} {version:?}");
+        }
+        let error = store.read(&reference("app", Some("77"), None).read).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{backend:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_is_read_where_there_is_any() {
+    for backend in Backend::ALL {
+        let Some(owner) = backend.owner() else { continue };
+        let stub = backend.stub().await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        let mut reference = reference("app", None, Some(owner));
+        reference.read.metadata = true;
+        assert_eq!(value(store.as_ref(), &reference).await.unwrap(), "me", "{backend:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_works_validates_and_names_its_calls() {
+    for backend in Backend::ALL {
+        let stub = backend.stub().await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        assert_eq!(store.validate().await, Validation::Ready, "{backend:?}");
+        assert_eq!(store.capabilities().as_str(), "ReadWrite");
+        let names = match backend {
+            Backend::Fake => ("Fake", "GetSecret"),
+            Backend::VaultV1 | Backend::VaultV2 => ("HashiCorp/Vault", "ReadSecretData"),
+            Backend::Aws => ("AWS/SecretsManager", "GetSecretValue"),
+            Backend::Kubernetes => ("Kubernetes", "GetSecret"),
+        };
+        assert_eq!((store.metric_name(), store.call_name(&reference("a", None, None).read)), names);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_never_taken_for_a_missing_secret() {
+    for backend in Backend::NETWORKED {
+        let stub = backend.stub().await;
+        let mut opening = backend.opening(&stub.url());
+        opening.lookup = support::Lookup::of(&[("creds/token", "bad"), ("creds/id", "BAD"), ("creds/key", "BAD")]);
+        let store = opening.open().await.unwrap();
+        let error = store.read(&reference("app", None, None).read).await.unwrap_err();
+        let denial = matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::Unauthenticated);
+        assert!(denial, "{backend:?}: {error:?}");
+        assert!(!error.to_string().contains("1-2-3"), "a request id in {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_credential_is_named_when_the_store_is_opened() {
+    for backend in Backend::NETWORKED {
+        let mut opening = backend.opening("http://127.0.0.1:1");
+        opening.lookup = support::Lookup::of(&[]);
+        let error = opening.open().await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{backend:?}");
+        let text = "cannot get Kubernetes secret \"creds\" from namespace \"shop\"";
+        assert!(error.to_string().contains(text), "{backend:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_store_with_referent_credentials_says_nothing_by_itself() {
+    for backend in Backend::NETWORKED {
+        let mut opening = backend.opening("http://127.0.0.1:1");
+        opening.lookup =
+            std::sync::Arc::new(support::Lookup { cluster: true, no_consumer: true, ..support::Lookup::default() });
+        let store = opening.open().await.unwrap();
+        assert_eq!(store.validate().await, Validation::Unknown(None), "{backend:?}");
+        let error = store.read(&reference("app", None, None).read).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{backend:?}");
+    }
+}
+
+/// What a server does to every request, what that is, and whether `validate` needs the server to answer.
+fn faults() -> Vec<(&'static str, Reply, ErrorKind)> {
+    let html = format!("<html>{CANARY}</html>");
+    let errors = format!(r#"{{"errors":["{CANARY}"],"message":"{CANARY}","__type":"{CANARY}"}}"#);
+    let large = format!(r#"{{"data":"{}""#, CANARY.repeat(1_000_000));
+    vec![
+        ("500", Reply::text(500, &*errors), ErrorKind::Unavailable),
+        ("502 html", Reply::text(502, &*html), ErrorKind::Unavailable),
+        ("503", Reply::text(503, &*errors), ErrorKind::Unavailable),
+        ("403", Reply::text(403, &*errors), ErrorKind::AccessDenied),
+        ("404 html", Reply::text(404, &*html), ErrorKind::Malformed),
+        ("404 empty", Reply::text(404, ""), ErrorKind::Malformed),
+        ("404 json", Reply::text(404, &*errors), ErrorKind::Malformed),
+        ("429 with a wait", Reply::text(429, &*errors).with("retry-after", "7"), ErrorKind::Throttled),
+        ("200 html", Reply::text(200, &*html), ErrorKind::Malformed),
+        ("200 empty", Reply::text(200, ""), ErrorKind::Malformed),
+        ("200 cut json", Reply::text(200, format!(r#"{{"data":{{"data":{{"a":"{CANARY}"#)), ErrorKind::Malformed),
+        ("200 other json", Reply::text(200, format!(r#""{CANARY}""#)), ErrorKind::Malformed),
+        ("cut off", Reply::CutOff { claimed: 1000, body: html.clone().into_bytes() }, ErrorKind::Malformed),
+        ("too large", Reply::text(200, large), ErrorKind::Malformed),
+        ("announced too large", Reply::CutOff { claimed: 1 << 30, body: Vec::new() }, ErrorKind::Malformed),
+        (
+            "gzip bomb",
+            Reply::Answer {
+                status: 200,
+                headers: vec![("content-encoding", "gzip".to_owned())],
+                body: gzip_bomb(64 << 20),
+            },
+            ErrorKind::Malformed,
+        ),
+        ("hang up", Reply::Close, ErrorKind::Unavailable),
+        ("redirect", Reply::text(307, "").with("location", "http://127.0.0.2:1/x"), ErrorKind::Unavailable),
+    ]
+}
+
+#[tokio::test]
+async fn faults_become_kinds_show_no_body_and_read_the_same_each_time() {
+    for backend in Backend::NETWORKED {
+        for (name, reply, kind) in faults() {
+            let stub = Stub::start(move |_| reply.clone()).await;
+            let store = backend.opening(&stub.url()).open().await.unwrap();
+            let key = reference("app", None, None).read;
+            let error = store.read(&key).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{backend:?}, {name}: {error}");
+            let wait = if kind == ErrorKind::Throttled { Retry::After(Duration::from_secs(7)) } else { Retry::Backoff };
+            assert_eq!(error.retry_when(), wait, "{backend:?}, {name}");
+            for text in [error.to_string(), format!("{error:?}"), format!("{:?}", store.validate().await)] {
+                assert!(!text.contains(CANARY) && !text.contains("html"), "{backend:?}, {name}: {text}");
+            }
+            assert_eq!(store.read(&key).await.unwrap_err().to_string(), error.to_string(), "{backend:?}, {name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_a_timeout_after_ten_seconds() {
+    for backend in Backend::NETWORKED {
+        let stub = Stub::start(|_| Reply::Hang).await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let error = store.read(&reference("app", None, None).read).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{backend:?}: {error}");
+        assert!(error.to_string().contains("no answer within 10s"), "{backend:?}: {error}");
+        assert!(begun.elapsed() < Duration::from_secs(12), "{backend:?}: {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_named_with_what_to_check() {
+    for backend in Backend::NETWORKED {
+        let address = Stub::start(|_| Reply::Close).await.address; // and gone
+        let url = format!("http://{address}");
+        let store = backend.opening(&url).open().await.unwrap();
+        let error = loop {
+            let error = store.read(&reference("app", None, None).read).await.unwrap_err();
+            // The listener goes away with its task, a moment later.
+            if error.to_string().contains("refused") {
+                break error;
+            }
+            tokio::task::yield_now().await;
+        };
+        let setting = match backend {
+            Backend::VaultV1 | Backend::VaultV2 => "spec.provider.vault.server",
+            Backend::Aws => "AWS_SECRETSMANAGER_ENDPOINT",
+            Backend::Kubernetes => "spec.provider.kubernetes.server.url",
+            Backend::Fake => "",
+        };
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let want = format!("cannot reach {url}: connection refused; check {setting}");
+        assert!(error.to_string().ends_with(&want), "{backend:?}: {error}");
+    }
+}

@@ -1,0 +1,168 @@
+//! One data set as each backend would hold it, and stubs that answer for it.
+//!
+//! The data set: secret `app` = `{"user":"u","a.b":"exact","doc":{"a":{"b":"c"}}}`, before that `{"user":"old"}`, with
+//! the metadata `owner: me`.
+
+use serde_json::{Value, json};
+
+use super::{Lookup, Opening, Reply, Seen, Stub};
+
+pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
+
+/// What a backend can do beyond the common behaviour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Fake,
+    VaultV1,
+    VaultV2,
+    Aws,
+    Kubernetes,
+}
+
+impl Backend {
+    pub(crate) const ALL: [Self; 5] = [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::Kubernetes];
+    pub(crate) const NETWORKED: [Self; 4] = [Self::VaultV1, Self::VaultV2, Self::Aws, Self::Kubernetes];
+
+    /// The name of the older version, if the backend keeps one.
+    pub(crate) fn older_version(self) -> Option<&'static str> {
+        match self {
+            Self::Fake => Some("v1"),
+            Self::VaultV2 => Some("1"),
+            Self::Aws => Some("AWSPREVIOUS"),
+            Self::VaultV1 | Self::Kubernetes => None,
+        }
+    }
+
+    /// The property of the metadata that says `me`.
+    pub(crate) fn owner(self) -> Option<&'static str> {
+        match self {
+            Self::VaultV2 | Self::Aws => Some("owner"),
+            Self::Kubernetes => Some("labels.owner"),
+            Self::Fake | Self::VaultV1 => None,
+        }
+    }
+
+    /// A stub that holds the data set.
+    pub(crate) async fn stub(self) -> Stub {
+        match self {
+            Self::Fake => Stub::start(|_| Reply::Close).await,
+            Self::VaultV1 => Stub::start(vault_v1).await,
+            Self::VaultV2 => Stub::start(vault_v2).await,
+            Self::Aws => Stub::start(aws).await,
+            Self::Kubernetes => Stub::start(kubernetes).await,
+        }
+    }
+
+    /// A store on a server at `url`, with good credentials and without retries.
+    pub(crate) fn opening(self, url: &str) -> Opening {
+        let lookup = Lookup::of(&[("creds/token", "good"), ("creds/id", "AKID"), ("creds/key", "SECRET")]);
+        let token = json!({"name": "creds", "key": "token"});
+        let spec = match self {
+            Self::Fake => json!({"fake": {"data": [
+                {"key": "app", "value": DATA},
+                {"key": "app", "version": "v1", "value": "{\"user\":\"old\"}"},
+            ]}}),
+            Self::VaultV1 => {
+                json!({"vault": {"server": url, "path": "kv", "version": "v1", "auth": {"tokenSecretRef": token}}})
+            }
+            Self::VaultV2 => {
+                json!({"vault": {"server": url, "path": "kv", "version": "v2", "auth": {"tokenSecretRef": token}}})
+            }
+            Self::Aws => json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "auth": {"secretRef": {
+                "accessKeyIDSecretRef": {"name": "creds", "key": "id"},
+                "secretAccessKeySecretRef": {"name": "creds", "key": "key"},
+            }}}}),
+            Self::Kubernetes => json!({"kubernetes": {"server": {"url": url}, "remoteNamespace": "remote",
+                "auth": {"token": {"bearerToken": token}}}}),
+        };
+        let mut opening = Opening::of(spec, lookup).once();
+        opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());
+        opening.environment.aws.sts_endpoint = Some(url.to_owned());
+        opening
+    }
+}
+
+fn data() -> Value {
+    serde_json::from_str(DATA).unwrap()
+}
+
+fn denied() -> Reply {
+    Reply::json(403, json!({"errors": ["permission denied"]}))
+}
+
+fn vault_v1(seen: &Seen) -> Reply {
+    if seen.header("x-vault-token") != Some("good") {
+        return denied();
+    }
+    match seen.path.as_str() {
+        "/v1/kv/app" => Reply::json(200, json!({"lease_duration": 2_764_800, "data": data()})),
+        "/v1/auth/token/lookup-self" => Reply::json(200, json!({"data": {"ttl": 0}})),
+        _ => Reply::json(404, json!({"errors": []})),
+    }
+}
+
+fn vault_v2(seen: &Seen) -> Reply {
+    if seen.header("x-vault-token") != Some("good") {
+        return denied();
+    }
+    let answer =
+        |data: Value, version: u32| Reply::json(200, json!({"data": {"data": data, "metadata": {"version": version}}}));
+    match seen.path.as_str() {
+        "/v1/kv/data/app" => answer(data(), 2),
+        "/v1/kv/data/app?version=1" => answer(json!({"user": "old"}), 1),
+        "/v1/kv/metadata/app" => Reply::json(
+            200,
+            json!({"data": {"created_time": "2026-01-01T00:00:00Z", "current_version": 2,
+                "custom_metadata": {"owner": "me"}}}),
+        ),
+        "/v1/auth/token/lookup-self" => Reply::json(200, json!({"data": {"ttl": 0}})),
+        _ => Reply::json(404, json!({"errors": []})),
+    }
+}
+
+fn aws(seen: &Seen) -> Reply {
+    let signed = seen.header("authorization").is_some_and(|a| a.contains("Credential=AKID/"));
+    let error = |code: &str| Reply::json(400, json!({"__type": code, "message": "canary request id: 1-2-3"}));
+    if !signed {
+        return error("UnrecognizedClientException");
+    }
+    let body = seen.json();
+    let operation = seen.header("x-amz-target").unwrap_or_default();
+    match (operation, body["SecretId"].as_str(), body["VersionStage"].as_str()) {
+        ("secretsmanager.GetSecretValue", Some("app"), Some("AWSCURRENT")) => {
+            Reply::json(200, json!({"Name": "app", "SecretString": DATA}))
+        }
+        ("secretsmanager.GetSecretValue", Some("app"), Some("AWSPREVIOUS")) => {
+            Reply::json(200, json!({"Name": "app", "SecretString": "{\"user\":\"old\"}"}))
+        }
+        ("secretsmanager.DescribeSecret", Some("app"), None) => {
+            Reply::json(200, json!({"Name": "app", "Tags": [{"Key": "owner", "Value": "me"}]}))
+        }
+        _ => error("ResourceNotFoundException"),
+    }
+}
+
+fn kubernetes(seen: &Seen) -> Reply {
+    let status = |code: u16, reason: &str| {
+        let details = json!({"name": "x", "kind": "secrets"});
+        Reply::json(
+            code,
+            json!({"kind": "Status", "status": "Failure", "reason": reason, "details": details, "code": code}),
+        )
+    };
+    if seen.header("authorization") != Some("Bearer good") {
+        return status(401, "Unauthorized");
+    }
+    match seen.path.as_str() {
+        "/api/v1/namespaces/remote/secrets/app" => Reply::json(
+            200,
+            json!({"kind": "Secret", "metadata": {"name": "app", "labels": {"owner": "me"}},
+                "data": {"user": "dQ==", "a.b": "ZXhhY3Q=", "doc": "eyJhIjp7ImIiOiJjIn19"}}),
+        ),
+        "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews" => Reply::json(
+            201,
+            json!({"status": {"resourceRules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]}]}}),
+        ),
+        _ => status(404, "NotFound"),
+    }
+}

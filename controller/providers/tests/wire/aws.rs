@@ -1,0 +1,174 @@
+//! AWS: versions, binary values, prefix, roles, web identity, retries.
+
+use std::io::Write;
+
+use api::RetrySettings;
+use provider::{ErrorKind, Validation};
+use providers::AwsWebIdentity;
+use serde_json::{Value, json};
+
+use crate::support::{Lookup, Opening, Reply, Seen, Stub, reference, value};
+
+/// An STS whose credentials are named after the role, in the order in which roles were assumed.
+fn sts(seen: &Seen) -> Reply {
+    let field = |name: &str| {
+        let all = seen.body.split('&').filter_map(|pair| pair.split_once('='));
+        all.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next().unwrap_or_default()
+    };
+    let action = field("Action");
+    if field("RoleArn") == "denied" {
+        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>canary</Message></Error>\
+                    <RequestId>1-2-3</RequestId></ErrorResponse>";
+        return Reply::text(403, body);
+    }
+    let body = format!(
+        "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result><Credentials>\
+         <AccessKeyId>KEY-{}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+         <Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></{action}Result></{action}Response>",
+        field("RoleArn")
+    );
+    Reply::text(200, body)
+}
+
+fn echo(seen: &Seen) -> Reply {
+    match seen.header("x-amz-target") {
+        None => sts(seen),
+        Some(_) => Reply::json(200, json!({"Name": "x", "SecretString": seen.body})),
+    }
+}
+
+fn opening(url: &str, patch: Value) -> Opening {
+    let mut aws = json!({"service": "SecretsManager", "region": "eu-west-1", "auth": {"secretRef": {
+        "accessKeyIDSecretRef": {"name": "creds", "key": "id"},
+        "secretAccessKeySecretRef": {"name": "creds", "key": "key"},
+        "sessionTokenSecretRef": {"name": "creds", "key": "session"},
+    }}});
+    aws.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    let secrets = [("creds/id", "AKID\n"), ("creds/key", "SECRET\n"), ("creds/session", "SESSION\n")];
+    let mut opening = Opening::of(json!({"aws": aws}), Lookup::of(&secrets)).once();
+    opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());
+    opening.environment.aws.sts_endpoint = Some(url.to_owned());
+    opening
+}
+
+fn signer(seen: &Seen) -> String {
+    let authorization = seen.header("authorization").unwrap_or_default();
+    authorization.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_read_names_prefix_version_and_session() {
+    let stub = Stub::start(echo).await;
+    let store = opening(&stub.url(), json!({"prefix": "team/"})).open().await.unwrap();
+    let cases = [
+        (None, json!({"SecretId": "team/app", "VersionStage": "AWSCURRENT"})),
+        (Some("AWSPREVIOUS"), json!({"SecretId": "team/app", "VersionStage": "AWSPREVIOUS"})),
+        (Some("uuid/1-2"), json!({"SecretId": "team/app", "VersionId": "1-2"})),
+    ];
+    for (version, want) in cases {
+        let sent = value(store.as_ref(), &reference("app", version, None)).await.unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&sent).unwrap(), want, "{version:?}");
+    }
+    let seen = stub.seen().remove(0);
+    assert_eq!(seen.line(), "POST /");
+    assert_eq!(seen.header("x-amz-target"), Some("secretsmanager.GetSecretValue"));
+    assert_eq!((signer(&seen).as_str(), seen.header("x-amz-security-token")), ("AKID", Some("SESSION")));
+}
+
+#[tokio::test]
+async fn binary_values_are_bytes_and_a_secret_without_value_is_malformed() {
+    let stub = Stub::start(|seen| match seen.json()["SecretId"].as_str() {
+        Some("binary") => Reply::json(200, json!({"Name": "x", "SecretBinary": "/wD+"})),
+        _ => Reply::json(200, json!({"Name": "x"})),
+    })
+    .await;
+    let store = opening(&stub.url(), json!({})).open().await.unwrap();
+    let binary = store.read(&reference("binary", None, None).read).await.unwrap();
+    assert_eq!(binary.0.expose(), [0xff, 0x00, 0xfe]);
+    let error = store.read(&reference("none", None, None).read).await.unwrap_err();
+    let text = "invalid secret received. no secret string nor binary for key: none";
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Malformed, text));
+}
+
+#[tokio::test]
+async fn roles_are_assumed_one_with_the_other_and_once() {
+    let stub = Stub::start(echo).await;
+    let patch = json!({"additionalRoles": ["first"], "role": "last", "externalID": "ext", "transitiveTagKeys": ["k"],
+        "sessionTags": [{"key": "k", "value": "v"}]});
+    let store = opening(&stub.url(), patch).open().await.unwrap();
+    for _ in 0..3 {
+        store.read(&reference("app", None, None).read).await.unwrap();
+    }
+    let seen = stub.seen();
+    assert_eq!(seen.iter().map(signer).collect::<Vec<_>>(), ["AKID", "KEY-first", "KEY-last", "KEY-last", "KEY-last"]);
+    assert!(seen[0].body.contains("RoleArn=first") && !seen[0].body.contains("ExternalId"), "{}", seen[0].body);
+    for part in [
+        "RoleArn=last",
+        "ExternalId=ext",
+        "Tags.member.1.Key=k",
+        "Tags.member.1.Value=v",
+        "TransitiveTagKeys.member.1=k",
+    ] {
+        assert!(seen[1].body.contains(part), "{part} in {}", seen[1].body);
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_be_assumed_is_reported_by_its_code() {
+    let stub = Stub::start(echo).await;
+    let store = opening(&stub.url(), json!({"role": "denied"})).open().await.unwrap();
+    let error = store.read(&reference("app", None, None).read).await.unwrap_err();
+    let failed = match store.validate().await {
+        Validation::Failed(error) => error,
+        other => panic!("{other:?}"),
+    };
+    for error in [error, failed] {
+        assert_eq!(error.kind(), ErrorKind::AccessDenied);
+        let text = "operation error STS: AssumeRole, https response error StatusCode: 403, api error AccessDenied";
+        assert!(error.to_string().starts_with(text), "{error}");
+        assert!(!error.to_string().contains("canary") && !error.to_string().contains("1-2-3"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_web_identity_is_exchanged_at_the_sts_of_the_environment() {
+    let stub = Stub::start(echo).await;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "web-token").unwrap();
+    let mut opening = opening(&stub.url(), json!({"auth": {}}));
+    opening.environment.aws.web_identity =
+        Some(AwsWebIdentity { token_file: file.path().to_owned(), role_arn: "pod".to_owned(), session_name: None });
+    let store = opening.open().await.unwrap();
+    store.read(&reference("app", None, None).read).await.unwrap();
+    let seen = stub.seen();
+    assert!(seen[0].body.contains("Action=AssumeRoleWithWebIdentity"), "{}", seen[0].body);
+    assert!(
+        seen[0].body.contains("WebIdentityToken=web-token&") || seen[0].body.ends_with("WebIdentityToken=web-token")
+    );
+    assert_eq!(signer(&seen[1]), "KEY-pod");
+
+    drop(file);
+    let error = opening.open().await.unwrap().read(&reference("app", None, None).read).await.unwrap_err();
+    assert!(error.to_string().contains("AWS_WEB_IDENTITY_TOKEN_FILE"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_pass_are_tried_again_as_the_store_says() {
+    let settings = |max_retries| RetrySettings { max_retries, retry_interval: Some("1s".to_owned()) };
+    let cases = [
+        (None, 500, "InternalServiceError", 3),
+        (None, 400, "ThrottlingException", 3),
+        (None, 400, "AccessDeniedException", 1),
+        (Some(settings(Some(1))), 500, "InternalServiceError", 1),
+        (Some(settings(Some(5))), 500, "InternalServiceError", 5),
+        (Some(settings(None)), 500, "InternalServiceError", 3),
+    ];
+    for (retry, status, code, tries) in cases {
+        let stub = Stub::start(move |_| Reply::json(status, json!({"__type": code}))).await;
+        let mut opening = opening(&stub.url(), json!({}));
+        opening.retry = retry;
+        let store = opening.open().await.unwrap();
+        store.read(&reference("k", None, None).read).await.unwrap_err();
+        assert_eq!(stub.lines().len(), tries, "{code}");
+    }
+}

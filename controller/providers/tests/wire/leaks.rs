@@ -1,0 +1,95 @@
+//! No secret value, token or password in any log, at any level, of any crate: HTTP, TLS and AWS's SDK included.
+
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use serde_json::json;
+use tracing::Level;
+
+use crate::support::backends::Backend;
+use crate::support::{Lookup, Opening, Reply, Stub, reference};
+
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Buffer {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+/// Collects what the process logs, other tests included: their secrets are not these.
+fn listen() -> Buffer {
+    static BUFFER: OnceLock<Buffer> = OnceLock::new();
+    let start = || {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let subscriber = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_ansi(false);
+        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        buffer
+    };
+    BUFFER.get_or_init(start).clone()
+}
+
+#[tokio::test]
+async fn reads_leave_no_value_and_no_credential_in_the_trace() {
+    let buffer = listen();
+    for backend in Backend::NETWORKED {
+        let stub = Stub::start(|seen| {
+            let vault = json!({"data": {"v": "leaked-value"}});
+            match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
+                ("/v1/kv/app", _) => Reply::json(200, vault),
+                ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
+                (_, true) => Reply::json(200, json!({"Name": "app", "SecretString": "leaked-value"})),
+                // "leaked-value" in base64
+                _ => Reply::json(200, json!({"kind": "Secret", "metadata": {}, "data": {"v": "bGVha2VkLXZhbHVl"}})),
+            }
+        })
+        .await;
+        let mut opening = backend.opening(&stub.url());
+        opening.lookup =
+            Lookup::of(&[("creds/token", "leaked-token"), ("creds/id", "AKID"), ("creds/key", "leaked-key")]);
+        let store = opening.open().await.unwrap();
+        let payload = store.read(&reference("app", None, None).read).await.unwrap();
+        assert!(!format!("{payload:?}").contains("leaked"));
+        store.close().await;
+    }
+    let text = buffer.text();
+    assert!(text.len() > 1000, "nothing was logged: {text}");
+    for secret in ["leaked", "bGVha2VkLXZhbHVl"] {
+        let line = text.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None);
+    }
+}
+
+#[tokio::test]
+async fn logins_leave_no_credential_in_the_trace() {
+    let buffer = listen();
+    let stub = Stub::start(|seen| match seen.path.as_str() {
+        "/v1/auth/approle/login" => {
+            Reply::json(200, json!({"auth": {"client_token": "leaked-token", "lease_duration": 9}}))
+        }
+        _ => Reply::json(200, json!({"data": {"data": {"v": "leaked-value"}}})),
+    })
+    .await;
+    let spec = json!({"vault": {"server": stub.url(), "path": "kv", "auth": {"appRole": {
+        "path": "approle", "roleId": "role", "secretRef": {"name": "creds", "key": "secret"}}}}});
+    let store = Opening::of(spec, Lookup::of(&[("creds/secret", "leaked-secret-id")])).open().await.unwrap();
+    store.read(&reference("app", None, None).read).await.unwrap();
+    store.close().await;
+    let text = buffer.text();
+    assert!(text.len() > 500, "nothing was logged: {text}");
+    assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
+}

@@ -1,0 +1,7 @@
+//! What only one backend does on the wire, against stubs that can misbehave.
+
+mod aws;
+mod connection;
+mod kubernetes;
+mod leaks;
+mod vault;
