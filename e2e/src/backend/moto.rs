@@ -1,0 +1,110 @@
+//! moto's server, which stands for AWS: Secrets Manager and STS at one address. It checks no signature.
+
+use std::path::Path;
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::{answering, http_client, json_of};
+use crate::deps;
+use crate::error::{Context, Result};
+use crate::guarded::{Guarded, Launch};
+use crate::ports;
+
+/// A running moto server.
+pub struct Moto {
+    address: String,
+    client: Client,
+    _server: Option<Guarded>,
+}
+
+impl Moto {
+    /// The region that the helpers below write to.
+    pub const REGION: &str = "eu-central-1";
+
+    /// Starts a server; its log goes to `folder`.
+    ///
+    /// # Errors
+    /// If it can't be installed or doesn't answer.
+    pub async fn start(folder: &Path) -> Result<Self> {
+        let [port] = ports::free()?;
+        let address = format!("http://127.0.0.1:{port}");
+        let mut server = Launch::new("moto", deps::backends()?.join("moto_server"), folder)
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .spawn()?;
+        let client = http_client()?;
+        answering(&client, &format!("{address}/moto-api/"), &mut server).await?;
+        Ok(Self { address, client, _server: Some(server) })
+    }
+
+    /// Speaks to a server that runs already, such as the demo's.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub fn at(address: &str) -> Result<Self> {
+        Ok(Self { address: address.to_owned(), client: http_client()?, _server: None })
+    }
+
+    /// Its URL.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The environment that sends a program's AWS calls here, as the reference documents it.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        [
+            ("AWS_SECRETSMANAGER_ENDPOINT", self.address.as_str()),
+            ("AWS_STS_ENDPOINT", &self.address),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// Creates a secret of Secrets Manager.
+    ///
+    /// # Errors
+    /// If the server refuses, for one if it exists.
+    pub async fn create(&self, name: &str, value: &str) -> Result<()> {
+        self.call("CreateSecret", json!({"Name": name, "SecretString": value})).await?;
+        Ok(())
+    }
+
+    /// Gives a secret a new value; the former one becomes `AWSPREVIOUS`.
+    ///
+    /// # Errors
+    /// If there is no such secret.
+    pub async fn rotate(&self, name: &str, value: &str) -> Result<()> {
+        self.call("PutSecretValue", json!({"SecretId": name, "SecretString": value})).await?;
+        Ok(())
+    }
+
+    /// Deletes a secret for good.
+    ///
+    /// # Errors
+    /// If there is no such secret.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        self.call("DeleteSecret", json!({"SecretId": name, "ForceDeleteWithoutRecovery": true})).await?;
+        Ok(())
+    }
+
+    /// Calls an operation of Secrets Manager.
+    ///
+    /// # Errors
+    /// If the answer isn't a success.
+    pub async fn call(&self, operation: &str, body: Value) -> Result<Value> {
+        let what = format!("moto {operation}");
+        let scope = format!("20260101/{}/secretsmanager/aws4_request", Self::REGION);
+        let request = self
+            .client
+            .post(&self.address)
+            .header("X-Amz-Target", format!("secretsmanager.{operation}"))
+            .header(
+                "Authorization",
+                format!("AWS4-HMAC-SHA256 Credential=e2e/{scope}, SignedHeaders=host, Signature=e2e"),
+            )
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .body(body.to_string());
+        json_of(request.send().await.context(&what)?, &what).await
+    }
+}

@@ -1,0 +1,216 @@
+//! OpenBao in dev mode, which stands for Vault: in memory, unsealed, KV v2 at `secret/` and KV v1 at `kv1/`.
+
+use std::path::Path;
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use super::{answering, http_client, json_of};
+use crate::deps;
+use crate::error::{Context, Result};
+use crate::guarded::{Guarded, Launch};
+use crate::ports;
+
+/// A running OpenBao.
+pub struct OpenBao {
+    address: String,
+    client: Client,
+    server: Option<Guarded>,
+}
+
+/// Credentials of an AppRole.
+#[derive(Clone, Debug)]
+pub struct AppRole {
+    /// `role_id`.
+    pub role_id: String,
+    /// `secret_id`.
+    pub secret_id: String,
+}
+
+impl OpenBao {
+    /// The token that may do everything.
+    pub const ROOT_TOKEN: &str = "root";
+
+    /// Starts a server; its log goes to `folder`.
+    ///
+    /// # Errors
+    /// If it can't be installed or doesn't answer.
+    pub async fn start(folder: &Path) -> Result<Self> {
+        let [port] = ports::free()?;
+        let address = format!("http://127.0.0.1:{port}");
+        let mut server = Launch::new("openbao", deps::backends()?.join("bao"), folder)
+            .args(["server", "-dev", "-dev-no-store-token"])
+            .args([format!("-dev-root-token-id={}", Self::ROOT_TOKEN)])
+            .args([format!("-dev-listen-address=127.0.0.1:{port}")])
+            .env([("HOME", folder.display().to_string())])
+            .spawn()?;
+        let client = http_client()?;
+        answering(&client, &format!("{address}/v1/sys/health"), &mut server).await?;
+        let this = Self { address, client, server: Some(server) };
+        this.initialised().await?;
+        this.call(Method::POST, "sys/mounts/kv1", json!({"type": "kv", "options": {"version": "1"}})).await?;
+        let policy = r#"path "*" { capabilities = ["read", "list"] }"#;
+        this.call(Method::PUT, "sys/policies/acl/reader", json!({ "policy": policy })).await?;
+        Ok(this)
+    }
+
+    /// Speaks to a server that runs already, such as the demo's.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub fn at(address: &str) -> Result<Self> {
+        Ok(Self { address: address.to_owned(), client: http_client()?, server: None })
+    }
+
+    /// The server answers before its dev set-up is done; the mount at `secret/` is the last thing that it makes.
+    async fn initialised(&self) -> Result<()> {
+        let mut last = Ok(Value::Null);
+        for _ in 0..200 {
+            last = self.call(Method::POST, "secret/data/e2e-is-ready", json!({"data": {"ready": "yes"}})).await;
+            if last.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        last.map(|_| ())
+    }
+
+    /// Its URL.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Calls the API with the root token: `path` without `/v1/`, a `null` body sends none.
+    ///
+    /// # Errors
+    /// If the answer isn't a success.
+    pub async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value> {
+        let what = format!("OpenBao {method} {path}");
+        let mut request = self.client.request(method, format!("{}/v1/{path}", self.address));
+        request = request.header("X-Vault-Token", Self::ROOT_TOKEN);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        json_of(request.send().await.context(&what)?, &what).await
+    }
+
+    /// Writes a secret to the KV v2 mount at `secret/`.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn write(&self, key: &str, data: Value) -> Result<()> {
+        self.call(Method::POST, &format!("secret/data/{key}"), json!({ "data": data })).await?;
+        Ok(())
+    }
+
+    /// Writes a secret to the KV v1 mount at `kv1/`.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn write_v1(&self, key: &str, data: Value) -> Result<()> {
+        self.call(Method::POST, &format!("kv1/{key}"), data).await?;
+        Ok(())
+    }
+
+    /// Deletes a secret of the KV v2 mount with all its versions.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        self.call(Method::DELETE, &format!("secret/metadata/{key}"), Value::Null).await?;
+        Ok(())
+    }
+
+    /// Makes a token that may read everything.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn reader_token(&self) -> Result<String> {
+        let body = json!({"policies": ["reader"], "no_parent": true, "ttl": "24h"});
+        let made = self.call(Method::POST, "auth/token/create", body).await?;
+        text(&made["auth"]["client_token"], "a created token")
+    }
+
+    /// Revokes a token.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn revoke(&self, token: &str) -> Result<()> {
+        self.call(Method::POST, "auth/token/revoke", json!({ "token": token })).await?;
+        Ok(())
+    }
+
+    /// Switches AppRole on and makes a role that may read everything.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn approle(&self, role: &str) -> Result<AppRole> {
+        self.auth_method("approle").await?;
+        let path = format!("auth/approle/role/{role}");
+        self.call(Method::POST, &path, json!({"token_policies": ["reader"], "token_ttl": "1h"})).await?;
+        let id = self.call(Method::GET, &format!("{path}/role-id"), Value::Null).await?;
+        let secret = self.call(Method::POST, &format!("{path}/secret-id"), json!({})).await?;
+        Ok(AppRole {
+            role_id: text(&id["data"]["role_id"], "a role id")?,
+            secret_id: text(&secret["data"]["secret_id"], "a secret id")?,
+        })
+    }
+
+    /// Switches Kubernetes authentication on: tokens of `account` in `namespace` get the role `role`, checked by
+    /// TokenReview of the cluster at `server` under `reviewer`'s token.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn kubernetes_auth(
+        &self,
+        role: &str,
+        (namespace, account): (&str, &str),
+        (server, ca, reviewer): (&str, &str, &str),
+    ) -> Result<()> {
+        self.auth_method("kubernetes").await?;
+        let config = json!({
+            "kubernetes_host": server, "kubernetes_ca_cert": ca, "token_reviewer_jwt": reviewer,
+            "disable_local_ca_jwt": true,
+        });
+        self.call(Method::POST, "auth/kubernetes/config", config).await?;
+        let bound = json!({
+            "bound_service_account_names": [account], "bound_service_account_namespaces": [namespace],
+            "token_policies": ["reader"], "token_ttl": "1h",
+        });
+        self.call(Method::POST, &format!("auth/kubernetes/role/{role}"), bound).await?;
+        Ok(())
+    }
+
+    async fn auth_method(&self, name: &str) -> Result<()> {
+        let enabled = self.call(Method::GET, "sys/auth", Value::Null).await?;
+        if enabled["data"].get(format!("{name}/")).is_none() {
+            self.call(Method::POST, &format!("sys/auth/{name}"), json!({ "type": name })).await?;
+        }
+        Ok(())
+    }
+
+    /// Seals the server: it answers every read with 503 from then on.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn seal(&self) -> Result<()> {
+        self.call(Method::POST, "sys/seal", Value::Null).await?;
+        Ok(())
+    }
+
+    /// Unseals the server with the key that it printed at its start.
+    ///
+    /// # Errors
+    /// If it printed none or the server refuses.
+    pub async fn unseal(&self) -> Result<()> {
+        let log = self.server.as_ref().map(Guarded::log).context("only who started OpenBao knows its unseal key")?;
+        let key =
+            log.lines().find_map(|line| line.trim().strip_prefix("Unseal Key:")).context("no unseal key printed")?;
+        self.call(Method::POST, "sys/unseal", json!({ "key": key.trim() })).await?;
+        Ok(())
+    }
+}
+
+fn text(value: &Value, what: &str) -> Result<String> {
+    Ok(value.as_str().context(format!("OpenBao gave no text for {what}: {value}"))?.to_owned())
+}

@@ -1,0 +1,10 @@
+//! Our own programs as processes, each under its own service account with the very roles of `manifests/static`.
+
+mod controller;
+mod webhook;
+
+pub use controller::Controller;
+pub use webhook::Webhook;
+
+/// The namespace that the manifests install into.
+pub const NAMESPACE: &str = "external-secrets";

@@ -1,0 +1,114 @@
+//! The controller as a process.
+
+use std::fs;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::NAMESPACE;
+use crate::cluster::Cluster;
+use crate::deps;
+use crate::error::{Context, Error, Result};
+use crate::guarded::{Guarded, Launch};
+use crate::ports;
+
+/// A running controller.
+pub struct Controller {
+    process: Guarded,
+    metrics: String,
+    live: String,
+}
+
+impl Controller {
+    /// The service account of the manifests.
+    pub const ACCOUNT: &str = "external-secrets";
+
+    /// Starts a controller with more arguments and environment variables. Doesn't wait for anything.
+    ///
+    /// # Errors
+    /// If it isn't built or its service account is missing.
+    pub async fn spawn(cluster: &Cluster, args: &[&str], env: &[(String, String)]) -> Result<Self> {
+        let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, Self::ACCOUNT).await?;
+        let [metrics, live] = ports::free()?;
+        let process = Launch::new("controller", deps::own_program("controller")?, cluster.folder())
+            .args([format!("--metrics-addr=127.0.0.1:{metrics}"), format!("--live-addr=127.0.0.1:{live}")])
+            .args(args.iter().copied())
+            .env([("KUBECONFIG", kubeconfig.display().to_string())])
+            .env(env.iter().cloned())
+            .spawn()?;
+        Ok(Self {
+            process,
+            metrics: format!("http://127.0.0.1:{metrics}/metrics"),
+            live: format!("http://127.0.0.1:{live}/readyz"),
+        })
+    }
+
+    /// Where its metrics are.
+    pub fn metrics_url(&self) -> &str {
+        &self.metrics
+    }
+
+    /// Where its readiness is told.
+    pub fn ready_url(&self) -> &str {
+        &self.live
+    }
+
+    /// The sum of a metric's samples whose labels contain all the given texts.
+    ///
+    /// # Errors
+    /// If the metrics can't be read.
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
+        let text = crate::http_get(&self.metrics).await?;
+        let samples = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        Ok(samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
+    /// CPU time that it has used so far, and the most memory that it had resident, in bytes.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub async fn usage(&self) -> Result<(Duration, u64)> {
+        let pid = self.process.pid().await?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the controller is gone")?;
+        // The name in parentheses may hold anything; the numbers start after its end. utime and stime are fields 14, 15.
+        let numbers: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: u64 =
+            numbers.get(11..13).context("short stat")?.iter().filter_map(|it| it.parse::<u64>().ok()).sum();
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
+        // The kernel counts in hundredths of a second for user space, whatever its own tick is.
+        Ok((Duration::from_millis(ticks * 10), kib * 1024))
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// The end of its log.
+    pub fn log_tail(&self, lines: usize) -> String {
+        self.process.log_tail(lines)
+    }
+
+    /// Fails if it has ended by itself.
+    ///
+    /// # Errors
+    /// With the end of its log.
+    pub fn alive(&mut self) -> Result<()> {
+        match self.process.exited() {
+            None => Ok(()),
+            Some(status) => Err(Error::new(format!("the controller ended, {status}:\n{}", self.log_tail(30)))),
+        }
+    }
+
+    /// Asks it to stop and waits.
+    ///
+    /// # Errors
+    /// If it is still running after `within`.
+    pub async fn stop(mut self, within: Duration) -> Result<ExitStatus> {
+        self.process.terminate(within).await
+    }
+}

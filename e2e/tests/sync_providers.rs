@@ -1,0 +1,361 @@
+//! Every provider and login method of this release delivers what its backend holds.
+//!
+//! Each row of a table is one ExternalSecret and what must come of it; all rows of a provider share its store.
+
+use e2e::testbed::{Parts, Suite, Testbed};
+use e2e::{Context, Result, wait};
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use kube::Api;
+use serde_json::json;
+
+static SUITE: Suite = Suite::new(Parts::syncing);
+
+/// A name, the `spec` below `secretStoreRef` in YAML flow style, and the wished keys and values.
+type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+async fn deliver(bed: &Testbed, namespace: &str, store: &str, rows: &[Row]) -> Result {
+    for (name, spec, _) in rows {
+        let head = format!(
+            "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {{name: {name}, namespace: $NS}}\n"
+        );
+        bed.apply(namespace, &format!("{head}spec:\n  secretStoreRef: {{name: {store}}}\n  {spec}\n")).await?;
+    }
+    for (name, _, wished) in rows {
+        bed.synced(namespace, name).await?;
+        let values = bed.values(namespace, name).await?;
+        let wished = wished.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(values, wished, "{name}");
+    }
+    Ok(())
+}
+
+const VAULT: &str = "
+apiVersion: v1
+kind: Secret
+metadata: {name: vault-token, namespace: $NS}
+stringData: {token: root}
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: vault, namespace: $NS}
+spec:
+  provider:
+    vault:
+      server: $VAULT
+      path: secret
+      auth: {tokenSecretRef: {name: vault-token, key: token}}
+";
+
+#[test]
+fn vault_kv_v2_with_a_token() -> Result {
+    SUITE.run("vault-v2", async |bed, ns| {
+        let openbao = bed.openbao()?;
+        openbao.write("v2/app", json!({"user": "old"})).await?;
+        let data =
+            json!({"user": "ada", "nested": {"port": 5432, "list": ["a", "b"]}, "dotted.key": "dot", "flag": true});
+        openbao.write("v2/app", data).await?;
+        bed.apply(&ns, VAULT).await?;
+        deliver(
+            bed,
+            &ns,
+            "vault",
+            &[
+                ("property", "data: [{secretKey: k, remoteRef: {key: v2/app, property: user}}]", &[("k", "ada")]),
+                ("path", "data: [{secretKey: k, remoteRef: {key: v2/app, property: nested.list.1}}]", &[("k", "b")]),
+                ("dotted", "data: [{secretKey: k, remoteRef: {key: v2/app, property: dotted.key}}]", &[("k", "dot")]),
+                ("number", "data: [{secretKey: k, remoteRef: {key: v2/app, property: nested.port}}]", &[("k", "5432")]),
+                (
+                    "version",
+                    "data: [{secretKey: k, remoteRef: {key: v2/app, property: user, version: '1'}}]",
+                    &[("k", "old")],
+                ),
+                (
+                    "mounted",
+                    "data: [{secretKey: k, remoteRef: {key: secret/data/v2/app, property: user}}]",
+                    &[("k", "ada")],
+                ),
+                (
+                    "extract",
+                    "dataFrom: [{extract: {key: v2/app}}]",
+                    &[
+                        ("user", "ada"),
+                        ("nested", r#"{"list":["a","b"],"port":5432}"#),
+                        ("dotted.key", "dot"),
+                        ("flag", "true"),
+                    ],
+                ),
+                (
+                    "extract-below",
+                    "dataFrom: [{extract: {key: v2/app, property: nested}}]",
+                    &[("port", "5432"), ("list", r#"["a","b"]"#)],
+                ),
+            ],
+        )
+        .await?;
+        let store = bed.store_says(&ns, "vault", "True Valid: store validated").await?;
+        assert_eq!(wait::field(&store, "/status/capabilities"), "ReadWrite");
+        Ok(())
+    })
+}
+
+#[test]
+fn vault_kv_v1_with_a_token() -> Result {
+    SUITE.run("vault-v1", async |bed, ns| {
+        bed.openbao()?.write_v1("app", json!({"user": "ada", "password": "p"})).await?;
+        bed.apply(&ns, &VAULT.replace("path: secret", "path: kv1\n      version: v1")).await?;
+        deliver(
+            bed,
+            &ns,
+            "vault",
+            &[
+                ("property", "data: [{secretKey: k, remoteRef: {key: app, property: user}}]", &[("k", "ada")]),
+                ("extract", "dataFrom: [{extract: {key: app}}]", &[("user", "ada"), ("password", "p")]),
+            ],
+        )
+        .await
+    })
+}
+
+#[test]
+fn vault_with_an_app_role() -> Result {
+    SUITE.run("vault-approle", async |bed, ns| {
+        bed.openbao()?.write("approle/app", json!({"user": "ada"})).await?;
+        let role = bed.openbao()?.approle("sync").await?;
+        let login = [("role-id", role.role_id.as_str()), ("secret-id", &role.secret_id)];
+        bed.cluster.write_secret(&ns, "login", &login).await?;
+        for (store, id) in [
+            ("by-value", format!("roleId: {}", role.role_id)),
+            ("by-reference", "roleRef: {name: login, key: role-id}".to_owned()),
+        ] {
+            let auth =
+                format!("auth: {{appRole: {{path: approle, {id}, secretRef: {{name: login, key: secret-id}}}}}}");
+            let yaml = VAULT.replace("auth: {tokenSecretRef: {name: vault-token, key: token}}", &auth);
+            bed.apply(&ns, &yaml.replace("name: vault,", &format!("name: {store},"))).await?;
+            let name = if store == "by-value" { "role-by-value" } else { "role-by-reference" };
+            let row: Row =
+                (name, "data: [{secretKey: k, remoteRef: {key: approle/app, property: user}}]", &[("k", "ada")]);
+            deliver(bed, &ns, store, &[row]).await?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn vault_with_a_service_account_that_the_cluster_vouches_for() -> Result {
+    SUITE.run("vault-kubernetes", async |bed, ns| {
+        bed.apply(
+            &ns,
+            "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: app, namespace: $NS}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: reviewer, namespace: $NS}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: e2e-reviewer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:auth-delegator}
+subjects: [{kind: ServiceAccount, name: reviewer, namespace: $NS}]
+",
+        )
+        .await?;
+        let reviewer = bed.cluster.service_account_token(&ns, "reviewer").await?;
+        let cluster = (bed.cluster.server(), bed.cluster.ca(), reviewer.as_str());
+        bed.openbao()?.kubernetes_auth("sync", (&ns, "app"), cluster).await?;
+        bed.openbao()?.write("kubernetes-auth/app", json!({"user": "ada"})).await?;
+        let auth = "auth: {kubernetes: {mountPath: kubernetes, role: sync, serviceAccountRef: {name: app}}}";
+        bed.apply(&ns, &VAULT.replace("auth: {tokenSecretRef: {name: vault-token, key: token}}", auth)).await?;
+        let row: Row =
+            ("es", "data: [{secretKey: k, remoteRef: {key: kubernetes-auth/app, property: user}}]", &[("k", "ada")]);
+        deliver(bed, &ns, "vault", &[row]).await
+    })
+}
+
+#[test]
+fn aws_secrets_manager_with_static_credentials() -> Result {
+    SUITE.run("aws", async |bed, ns| {
+        let moto = bed.moto()?;
+        moto.create("aws/app", r#"{"user":"old"}"#).await?;
+        moto.rotate("aws/app", r#"{"user":"ada","nested":{"port":5432},"dotted.key":"dot"}"#).await?;
+        moto.create("aws/plain", "not JSON at all").await?;
+        bed.apply(
+            &ns,
+            "
+apiVersion: v1
+kind: Secret
+metadata: {name: aws, namespace: $NS}
+stringData: {id: test, secret: test}
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: aws, namespace: $NS}
+spec:
+  provider:
+    aws:
+      service: SecretsManager
+      region: eu-central-1
+      auth:
+        secretRef:
+          accessKeyIDSecretRef: {name: aws, key: id}
+          secretAccessKeySecretRef: {name: aws, key: secret}
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: prefixed, namespace: $NS}
+spec:
+  provider:
+    aws:
+      service: SecretsManager
+      region: eu-central-1
+      prefix: aws/
+      auth:
+        secretRef:
+          accessKeyIDSecretRef: {name: aws, key: id}
+          secretAccessKeySecretRef: {name: aws, key: secret}
+",
+        )
+        .await?;
+        deliver(
+            bed,
+            &ns,
+            "aws",
+            &[
+                ("whole", "data: [{secretKey: k, remoteRef: {key: aws/plain}}]", &[("k", "not JSON at all")]),
+                ("property", "data: [{secretKey: k, remoteRef: {key: aws/app, property: user}}]", &[("k", "ada")]),
+                ("path", "data: [{secretKey: k, remoteRef: {key: aws/app, property: nested.port}}]", &[("k", "5432")]),
+                ("dotted", "data: [{secretKey: k, remoteRef: {key: aws/app, property: dotted.key}}]", &[("k", "dot")]),
+                (
+                    "stage",
+                    "data: [{secretKey: k, remoteRef: {key: aws/app, property: user, version: AWSPREVIOUS}}]",
+                    &[("k", "old")],
+                ),
+                (
+                    "extract",
+                    "dataFrom: [{extract: {key: aws/app}}]",
+                    &[("user", "ada"), ("nested", r#"{"port":5432}"#), ("dotted.key", "dot")],
+                ),
+            ],
+        )
+        .await?;
+        let row: Row = ("prefix", "data: [{secretKey: k, remoteRef: {key: app, property: user}}]", &[("k", "ada")]);
+        deliver(bed, &ns, "prefixed", &[row]).await
+    })
+}
+
+#[test]
+fn fake() -> Result {
+    SUITE.run("fake", async |bed, ns| {
+        bed.apply(
+            &ns,
+            r#"
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: fake, namespace: $NS}
+spec:
+  provider:
+    fake:
+      data:
+        - {key: one, value: "1"}
+        - {key: one, value: "2", version: v2}
+        - {key: many, value: '{"a":"x","b":{"c":"y"}}'}
+"#,
+        )
+        .await?;
+        deliver(
+            bed,
+            &ns,
+            "fake",
+            &[
+                ("whole", "data: [{secretKey: k, remoteRef: {key: one}}]", &[("k", "1")]),
+                ("version", "data: [{secretKey: k, remoteRef: {key: one, version: v2}}]", &[("k", "2")]),
+                ("property", "data: [{secretKey: k, remoteRef: {key: many, property: b.c}}]", &[("k", "y")]),
+                ("extract", "dataFrom: [{extract: {key: many}}]", &[("a", "x"), ("b", r#"{"c":"y"}"#)]),
+                (
+                    "data-wins",
+                    "dataFrom: [{extract: {key: many}}]\n  data: [{secretKey: a, remoteRef: {key: one}}]",
+                    &[("a", "1"), ("b", r#"{"c":"y"}"#)],
+                ),
+                ("decoded", "data: [{secretKey: k, remoteRef: {key: one, decodingStrategy: Auto}}]", &[("k", "1")]),
+            ],
+        )
+        .await?;
+        bed.event(&ns, "fake", "StoreUnmaintained").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn kubernetes_secrets_of_another_namespace() -> Result {
+    SUITE.run("kubernetes", async |bed, ns| {
+        let remote = bed.cluster.namespace("kubernetes-remote").await?;
+        bed.cluster.write_secret(&remote, "app", &[("user", "ada"), ("config", r#"{"port":5432}"#)]).await?;
+        let authorities: Api<ConfigMap> = Api::namespaced(bed.cluster.client(), &ns);
+        wait::until(&authorities, "kube-root-ca.crt", e2e::testbed::SOON, "to be published", |it| it.is_some()).await?;
+        let yaml = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: reader, namespace: $NS}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader, namespace: $REMOTE}
+rules: [{apiGroups: [''], resources: [secrets], verbs: [get, list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader, namespace: $REMOTE}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: ServiceAccount, name: reader, namespace: $NS}]
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: kubernetes, namespace: $NS}
+spec:
+  provider:
+    kubernetes:
+      remoteNamespace: $REMOTE
+      server: {url: $SERVER, caProvider: {type: ConfigMap, name: kube-root-ca.crt, key: ca.crt}}
+      auth: {serviceAccount: {name: reader}}
+";
+        bed.apply(&ns, &yaml.replace("$REMOTE", &remote)).await?;
+        deliver(
+            bed,
+            &ns,
+            "kubernetes",
+            &[
+                ("key", "data: [{secretKey: k, remoteRef: {key: app, property: user}}]", &[("k", "ada")]),
+                ("path", "data: [{secretKey: k, remoteRef: {key: app, property: config.port}}]", &[("k", "5432")]),
+                ("extract", "dataFrom: [{extract: {key: app}}]", &[("user", "ada"), ("config", r#"{"port":5432}"#)]),
+            ],
+        )
+        .await?;
+        let accounts: Api<ServiceAccount> = Api::namespaced(bed.cluster.client(), &ns);
+        accounts.get_opt("reader").await?.context("the account of the store").map(|_| ())
+    })
+}
+
+#[test]
+fn manifests_of_v1beta1() -> Result {
+    SUITE.run("v1beta1", async |bed, ns| {
+        bed.openbao()?.write("v1beta1/app", json!({"user": "ada"})).await?;
+        let yaml = VAULT.to_owned()
+            + "
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: es, namespace: $NS}
+spec:
+  refreshInterval: 1h
+  secretStoreRef: {kind: SecretStore, name: vault}
+  target: {name: app-credentials, creationPolicy: Owner}
+  data: [{secretKey: k, remoteRef: {key: v1beta1/app, property: user}}]
+";
+        bed.apply(&ns, &yaml.replace("external-secrets.io/v1\n", "external-secrets.io/v1beta1\n")).await?;
+        bed.synced(&ns, "es").await?;
+        assert_eq!(bed.values(&ns, "app-credentials").await?["k"], "ada");
+        Ok(())
+    })
+}
