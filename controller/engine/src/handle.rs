@@ -93,7 +93,11 @@ impl Handle {
                 let outcome = match permits.acquire().await {
                     Ok(_permit) => tokio::time::timeout(deadline, provider.read(&key)).await,
                     Err(_) => {
-                        return Err(Error::new(ErrorKind::Unavailable, provider.call_name(&key), "the store is closed"));
+                        return Err(Error::new(
+                            ErrorKind::Unavailable,
+                            provider.call_name(&key),
+                            "the store is closed",
+                        ));
                     }
                 };
                 let answer = outcome.unwrap_or_else(|_| Err(late(provider.call_name(&key), deadline)));
