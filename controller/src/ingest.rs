@@ -4,7 +4,7 @@
 
 mod watch;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
@@ -126,32 +126,12 @@ async fn external_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) 
 
 async fn secret_stores(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
     let api: Api<SecretStore> = namespaced(&cx, &scope);
-    stores(&cx, api, listed, StoreKind::SecretStore, |object| StoreRecord {
-        key: StoreKey {
-            kind: StoreKind::SecretStore,
-            namespace: object.metadata.namespace.clone().unwrap_or_default(),
-            name: object.metadata.name.clone().unwrap_or_default(),
-        },
-        meta: slim(object.metadata),
-        spec: object.spec,
-        status: object.status,
-    })
-    .await;
+    stores(&cx, api, listed, StoreKind::SecretStore, StoreRecord::of_secret_store).await;
 }
 
 async fn cluster_secret_stores(cx: Arc<Context>, listed: Sender<bool>) {
     let api: Api<ClusterSecretStore> = Api::all(cx.client.clone());
-    stores(&cx, api, listed, StoreKind::ClusterSecretStore, |object| StoreRecord {
-        key: StoreKey {
-            kind: StoreKind::ClusterSecretStore,
-            namespace: String::new(),
-            name: object.metadata.name.clone().unwrap_or_default(),
-        },
-        meta: slim(object.metadata),
-        spec: object.spec,
-        status: object.status,
-    })
-    .await;
+    stores(&cx, api, listed, StoreKind::ClusterSecretStore, StoreRecord::of_cluster_secret_store).await;
 }
 
 async fn stores<K>(
@@ -168,15 +148,10 @@ async fn stores<K>(
         Told::Restarted => present.clear(),
         Told::Present { object, listing } => {
             let record = record(object);
-            let key = record.key.clone();
             if listing {
-                present.insert(key.clone());
+                present.insert(record.key.clone());
             }
-            match cx.world.put_store(record) {
-                Change::New => cx.stores.wake(key, Lane::New),
-                Change::Relevant => store_changed(cx, &key),
-                Change::Irrelevant => {}
-            }
+            take_in(cx, record);
         }
         Told::Gone(object) => gone(cx, &record(object).key),
         Told::Listed => {
@@ -187,6 +162,16 @@ async fn stores<K>(
         }
     })
     .await;
+}
+
+/// A store was seen in this version.
+pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
+    let key = record.key.clone();
+    match cx.world.put_store(record) {
+        Change::New => cx.stores.wake(key, Lane::New),
+        Change::Relevant => store_changed(cx, &key),
+        Change::Irrelevant => {}
+    }
 }
 
 /// A store's spec or one of its credentials changed: its session is over, it is checked again, and those that use it
@@ -322,17 +307,6 @@ fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
         cx.world.remember(&key, |memory| memory.forced = true);
         cx.external_secrets.wake(key, Lane::Asked);
     }
-}
-
-/// What of a store's metadata is kept.
-fn slim(meta: ObjectMeta) -> ObjectMeta {
-    let annotations: BTreeMap<String, String> = meta
-        .annotations
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(key, _)| key == crate::secret_store::IGNORE_MAINTENANCE)
-        .collect();
-    ObjectMeta { annotations: Some(annotations), managed_fields: None, labels: None, ..meta }
 }
 
 /// Wakes the users of a store after its check: those that wait for it or failed, and, once it is ready, those that its

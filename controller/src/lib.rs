@@ -8,6 +8,8 @@ mod clock;
 mod context;
 mod events;
 mod external_secret;
+#[cfg(test)]
+mod fixtures;
 mod health;
 mod ingest;
 mod lookup;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use api::{ExternalSecret, SecretStoreSpec, SecretStoreStatus, StoreKind};
+use api::{ClusterSecretStore, ExternalSecret, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use plan::event::Note;
 
@@ -37,6 +37,36 @@ pub(crate) struct StoreRecord {
     pub(crate) meta: ObjectMeta,
     pub(crate) spec: SecretStoreSpec,
     pub(crate) status: Option<SecretStoreStatus>,
+}
+
+impl StoreRecord {
+    pub(crate) fn of_secret_store(object: SecretStore) -> Self {
+        let SecretStore { metadata, spec, status } = object;
+        let Key { namespace, name } = Key::of(&metadata);
+        Self { key: StoreKey { kind: StoreKind::SecretStore, namespace, name }, meta: slim(metadata), spec, status }
+    }
+
+    pub(crate) fn of_cluster_secret_store(object: ClusterSecretStore) -> Self {
+        let ClusterSecretStore { metadata, spec, status } = object;
+        let Key { namespace, name } = Key::of(&metadata);
+        Self {
+            key: StoreKey { kind: StoreKind::ClusterSecretStore, namespace, name },
+            meta: slim(metadata),
+            spec,
+            status,
+        }
+    }
+}
+
+/// What of a store's metadata is kept.
+fn slim(meta: ObjectMeta) -> ObjectMeta {
+    let annotations: BTreeMap<String, String> = meta
+        .annotations
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(key, _)| key == crate::secret_store::IGNORE_MAINTENANCE)
+        .collect();
+    ObjectMeta { annotations: Some(annotations), managed_fields: None, labels: None, ..meta }
 }
 
 /// What is kept of a Secret that is managed or referenced; foreign Secrets leave no trace.

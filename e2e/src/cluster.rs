@@ -64,12 +64,15 @@ impl Cluster {
             Some([first, ..]) => pem("CERTIFICATE", first),
             _ => String::new(),
         };
+        // Nobody removes this folder when the process is gone, so it is one that the next run uses again.
+        let folder = deps::repository().join("target/e2e");
+        fs::create_dir_all(&folder)?;
         Ok(Self {
             server: config.cluster_url.to_string(),
             ca,
             client: Client::try_from(config)?,
             kubeconfig,
-            folder: tempfile::Builder::new().prefix("external-secrets-e2e-").tempdir()?.keep(),
+            folder,
             namespaces: AtomicUsize::new(0),
             _control_plane: None,
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{CreationPolicy, ExternalSecret, ExternalSecretStatus, StoreKind};
+use api::{ClusterSecretStore, CreationPolicy, ExternalSecret, ExternalSecretStatus, SecretStore, StoreKind};
 use jiff::Timestamp;
 use kube::Api;
 use plan::data::{self, StoreName};
@@ -11,8 +11,9 @@ use plan::secret_object::SecretObject;
 use plan::{hash, store, target};
 
 use crate::context::Context;
+use crate::ingest;
 use crate::queue::Next;
-use crate::world::{self, Key, Memory, StoreKey, Verified};
+use crate::world::{self, Key, Memory, StoreKey, StoreRecord, Verified};
 
 /// What an ExternalSecret turned out to be.
 pub(crate) enum Seen {
@@ -68,7 +69,7 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
             return Ok(Seen::Foreign);
         }
         let store_key = store_key(&name, &key.namespace);
-        let Some(record) = cx.world.store(&store_key) else { continue };
+        let Some(record) = store_record(cx, &store_key).await? else { continue };
         let class = record.spec.controller.as_deref().unwrap_or_default();
         if !class.is_empty() && class != cx.settings.controller_class {
             return Ok(Seen::Foreign);
@@ -118,6 +119,30 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
         sync_version,
         object,
     })))
+}
+
+/// A store's record. The watches of objects and stores don't run in step: before a store counts as missing, the API
+/// server is asked.
+async fn store_record(cx: &Arc<Context>, key: &StoreKey) -> Result<Option<Arc<StoreRecord>>, kube::Error> {
+    let known = cx.world.store(key);
+    if known.is_some() || key.name.is_empty() {
+        return Ok(known);
+    }
+    let client = cx.client.clone();
+    let found = match key.kind {
+        StoreKind::SecretStore => {
+            let api: Api<SecretStore> = Api::namespaced(client, &key.namespace);
+            api.get_opt(&key.name).await?.map(StoreRecord::of_secret_store)
+        }
+        StoreKind::ClusterSecretStore => {
+            let api: Api<ClusterSecretStore> = Api::all(client);
+            api.get_opt(&key.name).await?.map(StoreRecord::of_cluster_secret_store)
+        }
+    };
+    if let Some(record) = found {
+        ingest::take_in(cx, record);
+    }
+    Ok(cx.world.store(key))
 }
 
 /// The store that `name` means for an object in `namespace`.
@@ -202,5 +227,49 @@ fn to_queue(next: refresh::Next) -> Next {
         refresh::Next::Never => Next::OnChange,
         refresh::Next::After(wait) => Next::After(wait),
         refresh::Next::Backoff => Next::Backoff,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures;
+
+    const STORE: &str = "/apis/external-secrets.io/v1/namespaces/shop/secretstores/vault";
+
+    /// Gathers for an ExternalSecret of store `vault` that no watch has told of; says what it turned out to be.
+    async fn seen(store: Option<serde_json::Value>) -> &'static str {
+        let objects: Vec<_> = store.into_iter().map(|store| (STORE, store)).collect();
+        let cx = fixtures::context(&objects);
+        let object = json!({
+            "metadata": {"name": "db", "namespace": "shop", "uid": "u", "generation": 1},
+            "spec": {"secretStoreRef": {"name": "vault"}, "data": [{"secretKey": "k", "remoteRef": {"key": "r"}}]},
+        });
+        cx.world.put_external_secret(serde_json::from_value(object).unwrap());
+        let key = Key { namespace: "shop".into(), name: "db".into() };
+        match gather(&cx, &key).await.unwrap() {
+            Seen::Gone => "gone",
+            Seen::Deleted(_) => "deleted",
+            Seen::Foreign => "foreign",
+            Seen::StorePending => "pending",
+            Seen::Live(_) => "live",
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_no_watch_has_told_of_is_asked_for_before_it_counts_as_missing() {
+        let store = |controller: &str| {
+            json!({
+                "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
+                "metadata": {"name": "vault", "namespace": "shop", "uid": "s", "generation": 1, "resourceVersion": "5"},
+                "spec": {"controller": controller, "provider": {"fake": {"data": []}}},
+            })
+        };
+        // It is there and not checked yet; it is another controller's; it isn't there.
+        assert_eq!(seen(Some(store(""))).await, "pending");
+        assert_eq!(seen(Some(store("other"))).await, "foreign");
+        assert_eq!(seen(None).await, "live");
     }
 }
