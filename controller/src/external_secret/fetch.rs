@@ -1,10 +1,13 @@
 //! Fetches what an ExternalSecret needs from its stores. I/O; a failure is a value.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::StoreKind;
 use engine::{Handle, StoreIdentity};
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
 use plan::data::{self, Fetched, Need, Shape, StoreName};
 use plan::store;
 use provider::{Error, ErrorKind, Provider};
@@ -12,7 +15,7 @@ use providers::{OpenContext, StoreIdentity as StoreUse};
 
 use super::gather::{Live, store_key};
 use crate::context::Context;
-use crate::lookup::StoreCredentials;
+use crate::lookup::{StoreCredentials, api_text};
 use crate::world::{StoreKey, StoreRecord};
 
 const RESOLVE: &str = "ResolveStore";
@@ -49,8 +52,8 @@ async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<
     if !class.is_empty() && class != cx.settings.controller_class {
         return Err(refuse("can not reference unmanaged store".into()));
     }
-    if name.kind == StoreKind::ClusterSecretStore {
-        let labels = cx.world.namespace_labels(namespace).unwrap_or_default();
+    if name.kind == StoreKind::ClusterSecretStore && !record.spec.conditions.is_empty() {
+        let labels = namespace_labels(cx, namespace).await.map_err(refuse)?;
         if !store::allows(&record.spec.conditions, namespace, &labels).map_err(refuse)? {
             return Err(refuse(format!(
                 "using cluster store {:?} is not allowed from namespace {namespace:?}: denied by spec.condition",
@@ -63,6 +66,17 @@ async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<
         return Err(refuse(format!("{kind} {:?} is not ready", name.name)));
     }
     open(cx, &record, Some(namespace)).await
+}
+
+/// A namespace's labels. An object may be told of before its new namespace is: then the API server is asked.
+async fn namespace_labels(cx: &Context, name: &str) -> Result<Arc<BTreeMap<String, String>>, String> {
+    if let Some(labels) = cx.world.namespace_labels(name) {
+        return Ok(labels);
+    }
+    let api: Api<Namespace> = Api::all(cx.client.clone());
+    let found = api.get_metadata(name).await;
+    let namespace = found.map_err(|error| format!("could not get namespace {name:?}, {}", api_text(&error)))?;
+    Ok(Arc::new(namespace.metadata.labels.unwrap_or_default()))
 }
 
 /// The handle of a store for a consumer's namespace; none when the store is checked by itself.
@@ -101,4 +115,23 @@ async fn open_provider(
     let retry = record.spec.retry_settings.as_ref();
     let open = OpenContext { store: place, credentials, retry, environment: &cx.environment, http: &cx.http };
     providers::open(spec, open).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures;
+
+    #[tokio::test]
+    async fn a_namespace_that_no_watch_has_told_of_is_asked_for() {
+        let shop = json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": {"name": "shop", "labels": {"team": "a"}},
+        });
+        let cx = fixtures::context(&[("/api/v1/namespaces/shop", shop)]);
+        assert_eq!(namespace_labels(&cx, "shop").await.unwrap().get("team").map(String::as_str), Some("a"));
+        assert_eq!(namespace_labels(&cx, "gone").await, Err("could not get namespace \"gone\", not found".to_owned()));
+    }
 }
