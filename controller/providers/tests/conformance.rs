@@ -259,3 +259,25 @@ async fn a_dead_endpoint_is_named_with_what_to_check() {
         assert!(error.to_string().ends_with(&want), "{backend:?}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_provider_without_a_backend_is_refused_in_the_references_words() {
+    let samples: Vec<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_str(include_str!("../../../shared/api/testdata/providers.json")).unwrap();
+    for sample in samples {
+        let spec = api::StoreProvider(sample).parse().unwrap();
+        let key = spec.key();
+        assert!(!providers::has_backend(&spec), "{key}");
+        let wire = serde_json::to_value(api::StoreProvider::from(spec)).unwrap();
+        let Err(error) = support::Opening::of(wire, support::Lookup::of(&[])).open().await else {
+            panic!("{key} opens");
+        };
+        let text = format!("failed to find registered store backend for type: {key}, name: store");
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Unsupported, text));
+    }
+    for backend in Backend::ALL {
+        let stub = backend.stub().await;
+        let wire: api::StoreProvider = serde_json::from_value(backend.opening(&stub.url()).spec).unwrap();
+        assert!(providers::has_backend(&wire.parse().unwrap()), "{backend:?}");
+    }
+}

@@ -1,10 +1,14 @@
 //! The CustomResourceDefinitions of the kinds here, as documents. Not here: schemas of fields (on the types, and `schema`).
 
-use crate::schema::structural;
+use crate::generator;
+use crate::schema::{structural, without_descriptions};
 use crate::{
-    ClusterSecretStore, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, GROUP, SecretStore, SecretStoreSpec,
-    SecretStoreStatus, VERSION, VERSION_BETA,
+    ClusterExternalSecret, ClusterExternalSecretSpec, ClusterExternalSecretStatus, ClusterPushSecret,
+    ClusterPushSecretSpec, ClusterPushSecretStatus, ClusterSecretStore, ExternalSecret, ExternalSecretSpec,
+    ExternalSecretStatus, GROUP, PushSecret, PushSecretSpec, PushSecretStatus, SecretStore, SecretStoreSpec,
+    SecretStoreStatus, VERSION, VERSION_ALPHA, VERSION_BETA,
 };
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 /// One CustomResourceDefinition.
@@ -28,104 +32,269 @@ impl Crd {
 
 /// All CustomResourceDefinitions, in the order of their files.
 pub fn all() -> Vec<Crd> {
-    vec![
+    let mut all: Vec<Crd> = readers().into_iter().chain(pushers()).chain(generators()).map(Kind::definition).collect();
+    all.sort_by_key(|crd| crd.plural);
+    all
+}
+
+/// The kinds that read from providers; their older version is served too.
+fn readers() -> [Kind; 4] {
+    let kind = |kind, plural, short, scope, description, spec, status, columns| Kind {
+        group: GROUP,
+        versions: &[VERSION, VERSION_BETA],
+        kind,
+        plural,
+        short: Some(short),
+        scope,
+        description,
+        spec,
+        status: Some(status),
+        status_subresource: true,
+        columns,
+        selectable: &[],
+    };
+    let external_secret = kind(
+        ExternalSecret::KIND,
+        ExternalSecret::PLURAL,
+        "es",
+        Scope::Namespaced,
+        "An ExternalSecret keeps a Kubernetes Secret in step with values at a provider.",
+        structural::<ExternalSecretSpec>(),
+        structural::<ExternalSecretStatus>(),
+        json!([
+            {"name": "StoreType", "type": "string", "jsonPath": ".spec.secretStoreRef.kind"},
+            {"name": "Store", "type": "string", "jsonPath": ".spec.secretStoreRef.name"},
+            {"name": "Refresh Interval", "type": "string", "jsonPath": ".spec.refreshInterval"},
+            {"name": "Status", "type": "string", "jsonPath": READY_REASON},
+            {"name": "Ready", "type": "string", "jsonPath": READY_STATUS},
+            {"name": "Last Sync", "type": "date", "jsonPath": ".status.refreshTime"},
+        ]),
+    );
+    [
         Kind {
-            kind: ClusterSecretStore::KIND,
-            plural: ClusterSecretStore::PLURAL,
-            short: "css",
-            scope: "Cluster",
-            description: "A ClusterSecretStore says how to reach one provider, for ExternalSecrets of all namespaces or of those that its conditions allow.",
-            spec: structural::<SecretStoreSpec>(),
-            status: structural::<SecretStoreStatus>(),
-            columns: store_columns(),
-            selectable: &[],
-        }
-        .definition(),
-        Kind {
-            kind: ExternalSecret::KIND,
-            plural: ExternalSecret::PLURAL,
-            short: "es",
-            scope: "Namespaced",
-            description: "An ExternalSecret keeps a Kubernetes Secret in step with values at a provider.",
-            spec: structural::<ExternalSecretSpec>(),
-            status: structural::<ExternalSecretStatus>(),
-            columns: json!([
-                {"name": "StoreType", "type": "string", "jsonPath": ".spec.secretStoreRef.kind"},
-                {"name": "Store", "type": "string", "jsonPath": ".spec.secretStoreRef.name"},
-                {"name": "Refresh Interval", "type": "string", "jsonPath": ".spec.refreshInterval"},
-                {"name": "Status", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].reason"},
-                {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"},
-                {"name": "Last Sync", "type": "date", "jsonPath": ".status.refreshTime"},
-            ]),
             selectable: &[
                 ".spec.secretStoreRef.name",
                 ".spec.secretStoreRef.kind",
                 ".spec.target.name",
                 ".spec.refreshInterval",
             ],
-        }
-        .definition(),
-        Kind {
-            kind: SecretStore::KIND,
-            plural: SecretStore::PLURAL,
-            short: "ss",
-            scope: "Namespaced",
-            description: "A SecretStore says how to reach one provider, for ExternalSecrets of the same namespace.",
-            spec: structural::<SecretStoreSpec>(),
-            status: structural::<SecretStoreStatus>(),
-            columns: store_columns(),
-            selectable: &[],
-        }
-        .definition(),
+            ..external_secret
+        },
+        kind(
+            ClusterExternalSecret::KIND,
+            ClusterExternalSecret::PLURAL,
+            "ces",
+            Scope::Cluster,
+            "A ClusterExternalSecret keeps an ExternalSecret in every namespace that it selects.",
+            structural::<ClusterExternalSecretSpec>(),
+            structural::<ClusterExternalSecretStatus>(),
+            json!([
+                {"name": "Store", "type": "string", "jsonPath": ".spec.externalSecretSpec.secretStoreRef.name"},
+                {"name": "Refresh Interval", "type": "string", "jsonPath": ".spec.refreshTime"},
+                {"name": "Ready", "type": "string", "jsonPath": READY_STATUS},
+            ]),
+        ),
+        kind(
+            SecretStore::KIND,
+            SecretStore::PLURAL,
+            "ss",
+            Scope::Namespaced,
+            "A SecretStore says how to reach one provider, for ExternalSecrets of the same namespace.",
+            structural::<SecretStoreSpec>(),
+            structural::<SecretStoreStatus>(),
+            store_columns(),
+        ),
+        kind(
+            ClusterSecretStore::KIND,
+            ClusterSecretStore::PLURAL,
+            "css",
+            Scope::Cluster,
+            "A ClusterSecretStore says how to reach one provider, for ExternalSecrets of all namespaces or of those that its conditions allow.",
+            structural::<SecretStoreSpec>(),
+            structural::<SecretStoreStatus>(),
+            store_columns(),
+        ),
     ]
 }
+
+/// The kinds that write to providers.
+fn pushers() -> [Kind; 2] {
+    let age = json!({"name": "AGE", "type": "date", "jsonPath": ".metadata.creationTimestamp"});
+    let status = json!({"name": "Status", "type": "string", "jsonPath": READY_REASON});
+    [
+        Kind {
+            group: GROUP,
+            versions: &[VERSION_ALPHA],
+            kind: PushSecret::KIND,
+            plural: PushSecret::PLURAL,
+            short: Some("ps"),
+            scope: Scope::Namespaced,
+            description: "A PushSecret writes values of a Secret or of a generator to providers.",
+            spec: structural::<PushSecretSpec>(),
+            status: Some(structural::<PushSecretStatus>()),
+            status_subresource: true,
+            columns: json!([
+                age, status, {"name": "Last Sync", "type": "date", "jsonPath": ".status.refreshTime"},
+            ]),
+            selectable: &[],
+        },
+        Kind {
+            group: GROUP,
+            versions: &[VERSION_ALPHA],
+            kind: ClusterPushSecret::KIND,
+            plural: ClusterPushSecret::PLURAL,
+            short: None,
+            scope: Scope::Cluster,
+            description: "A ClusterPushSecret keeps a PushSecret in every namespace that it selects.",
+            spec: structural::<ClusterPushSecretSpec>(),
+            status: Some(structural::<ClusterPushSecretStatus>()),
+            status_subresource: true,
+            columns: json!([age, status]),
+            selectable: &[],
+        },
+    ]
+}
+
+/// The kinds that make values, and what remembers the values that have to be cleaned up.
+fn generators() -> Vec<Kind> {
+    macro_rules! kinds {
+        ($($kind:ident, $spec:ident, $description:literal;)+) => {
+            vec![$(generator_kind::<generator::$spec>(
+                generator::$kind::KIND, generator::$kind::PLURAL, $description,
+            )),+]
+        };
+    }
+    let mut kinds = kinds! {
+        AcrAccessToken, AcrAccessTokenSpec, "An ACRAccessToken makes tokens for a container registry of Azure.";
+        BeyondtrustDynamicSecret, BeyondtrustDynamicSecretSpec,
+            "A BeyondtrustWorkloadCredentialsDynamicSecret makes short-lived credentials at BeyondTrust Workload Credentials.";
+        CloudsmithAccessToken, CloudsmithAccessTokenSpec,
+            "A CloudsmithAccessToken makes tokens for registries at Cloudsmith.";
+        EcrAuthorizationToken, EcrAuthorizationTokenSpec,
+            "An ECRAuthorizationToken makes users and passwords for container registries of AWS.";
+        Fake, FakeSpec, "A Fake answers with fixed values, for tests.";
+        GcrAccessToken, GcrAccessTokenSpec, "A GCRAccessToken makes tokens for registries of Google Cloud.";
+        GithubAccessToken, GithubAccessTokenSpec, "A GithubAccessToken makes tokens of an installed GitHub App.";
+        GitlabDeployToken, GitlabDeployTokenSpec, "A GitlabDeployToken makes deploy tokens of a GitLab project or group.";
+        Grafana, GrafanaSpec, "A Grafana makes tokens of a service account at Grafana.";
+        Mfa, MfaSpec, "An MFA makes one-time passwords from a shared secret.";
+        Password, PasswordSpec, "A Password makes random passwords.";
+        QuayAccessToken, QuayAccessTokenSpec, "A QuayAccessToken makes tokens of a robot account at Quay.";
+        SshKey, SshKeySpec, "An SSHKey makes pairs of keys for SSH.";
+        StsSessionToken, StsSessionTokenSpec, "An STSSessionToken makes temporary credentials of AWS.";
+        Uuid, UuidSpec, "A UUID makes random UUIDs.";
+        VaultDynamicSecret, VaultDynamicSecretSpec,
+            "A VaultDynamicSecret asks a path of Vault, such as that of a secrets engine with short-lived credentials.";
+        Webhook, WebhookSpec, "A Webhook asks any HTTP server.";
+    };
+    kinds.push(Kind {
+        scope: Scope::Cluster,
+        ..generator_kind::<generator::ClusterGeneratorSpec>(
+            generator::ClusterGenerator::KIND,
+            generator::ClusterGenerator::PLURAL,
+            "A ClusterGenerator holds one generator of any kind, for all namespaces.",
+        )
+    });
+    kinds.push(Kind {
+        short: Some("gs"),
+        status: Some(structural::<generator::GeneratorStateStatus>()),
+        status_subresource: false,
+        columns: json!([
+            {"name": "GC Deadline", "type": "string", "jsonPath": ".spec.garbageCollectionDeadline"},
+            {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        ]),
+        ..generator_kind::<generator::GeneratorStateSpec>(
+            generator::GeneratorState::KIND,
+            generator::GeneratorState::PLURAL,
+            "A GeneratorState remembers what a generator made, so that it can be cleaned up. The controller writes it.",
+        )
+    });
+    kinds
+}
+
+fn generator_kind<Spec: JsonSchema>(kind: &'static str, plural: &'static str, description: &'static str) -> Kind {
+    Kind {
+        group: generator::GROUP,
+        versions: &[generator::VERSION],
+        kind,
+        plural,
+        short: None,
+        scope: Scope::Namespaced,
+        description,
+        spec: structural::<Spec>(),
+        status: None,
+        status_subresource: true,
+        columns: json!([]),
+        selectable: &[],
+    }
+}
+
+const READY_REASON: &str = ".status.conditions[?(@.type==\"Ready\")].reason";
+const READY_STATUS: &str = ".status.conditions[?(@.type==\"Ready\")].status";
 
 fn store_columns() -> Value {
     json!([
         {"name": "AGE", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-        {"name": "Status", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].reason"},
+        {"name": "Status", "type": "string", "jsonPath": READY_REASON},
         {"name": "Capabilities", "type": "string", "jsonPath": ".status.capabilities"},
-        {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"},
+        {"name": "Ready", "type": "string", "jsonPath": READY_STATUS},
     ])
+}
+
+/// Whether objects live in namespaces.
+#[derive(Clone, Copy)]
+enum Scope {
+    Namespaced,
+    Cluster,
 }
 
 /// What sets one definition apart from the others.
 struct Kind {
+    group: &'static str,
+    /// The stored version, then the older ones.
+    versions: &'static [&'static str],
     kind: &'static str,
     plural: &'static str,
-    short: &'static str,
-    scope: &'static str,
+    short: Option<&'static str>,
+    scope: Scope,
     description: &'static str,
     spec: Value,
-    status: Value,
+    status: Option<Value>,
+    status_subresource: bool,
     columns: Value,
     selectable: &'static [&'static str],
 }
 
 impl Kind {
     fn definition(self) -> Crd {
-        let stored = self.version(VERSION, true);
-        let beta = self.version(VERSION_BETA, false);
+        let versions = self.versions.iter().enumerate();
+        let versions: Vec<Value> = versions.map(|(index, name)| self.version(name, index == 0)).collect();
+        let mut categories = vec!["external-secrets"];
+        if self.group == generator::GROUP {
+            categories.push("external-secrets-generators");
+        }
+        let mut names = json!({
+            "categories": categories,
+            "kind": self.kind,
+            "listKind": format!("{}List", self.kind),
+            "plural": self.plural,
+            "singular": self.kind.to_lowercase(),
+        });
+        if let Some(short) = self.short {
+            names["shortNames"] = json!([short]);
+        }
+        let scope = match self.scope {
+            Scope::Namespaced => "Namespaced",
+            Scope::Cluster => "Cluster",
+        };
         let document = json!({
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
             "metadata": {
-                "name": format!("{}.{GROUP}", self.plural),
+                "name": format!("{}.{}", self.plural, self.group),
                 "labels": {"external-secrets.io/component": "controller"},
             },
-            "spec": {
-                "group": GROUP,
-                "names": {
-                    "categories": ["external-secrets"],
-                    "kind": self.kind,
-                    "listKind": format!("{}List", self.kind),
-                    "plural": self.plural,
-                    "shortNames": [self.short],
-                    "singular": self.kind.to_lowercase(),
-                },
-                "scope": self.scope,
-                "versions": [stored, beta],
-            },
+            "spec": {"group": self.group, "names": names, "scope": scope, "versions": versions},
         });
         Crd { plural: self.plural, document }
     }
@@ -139,8 +308,12 @@ impl Kind {
         if !storage {
             set("deprecated", true.into());
         }
-        set("subresources", json!({"status": {}}));
-        set("additionalPrinterColumns", self.columns.clone());
+        if self.status_subresource {
+            set("subresources", json!({"status": {}}));
+        }
+        if self.columns.as_array().is_some_and(|columns| !columns.is_empty()) {
+            set("additionalPrinterColumns", self.columns.clone());
+        }
         if storage && !self.selectable.is_empty() {
             let fields: Vec<Value> = self.selectable.iter().map(|path| json!({"jsonPath": path})).collect();
             set("selectableFields", fields.into());
@@ -153,16 +326,23 @@ impl Kind {
         // The descriptions must differ: the API server lifts schemas that are equal in all versions out of the versions,
         // and then refuses `selectableFields` for want of a schema beside them.
         let older = if storage { "" } else { " This is the older of two versions with the same fields; write v1." };
-        json!({
-            "description": format!("{}{older}", self.description),
+        let mut schema = json!({
             "type": "object",
             "properties": {
                 "apiVersion": {"type": "string", "description": "Group and version of the object's schema."},
                 "kind": {"type": "string", "description": "Kind of the object."},
                 "metadata": {"type": "object"},
                 "spec": self.spec,
-                "status": self.status,
             },
-        })
+        });
+        if let Some(status) = &self.status {
+            schema["properties"]["status"] = status.clone();
+        }
+        if !storage {
+            // The stores' definitions would outgrow the annotation of `kubectl apply` if they said everything twice.
+            without_descriptions(&mut schema["properties"]);
+        }
+        schema["description"] = format!("{}{older}", self.description).into();
+        schema
     }
 }

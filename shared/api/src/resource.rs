@@ -4,8 +4,19 @@
 //! and since it brings a second, different schema.
 
 /// Defines a kind: a struct with `metadata`, `spec` and `status`.
+///
+/// The short form is for `external-secrets.io/v1`, where the struct is named as the kind; the long one names all three.
 macro_rules! kind {
     ($(#[$meta:meta])* $name:ident, $plural:literal, $scope:ty, $spec:ty, $status:ty) => {
+        crate::resource::kind! {
+            $(#[$meta])*
+            $name = "external-secrets.io" / "v1" / (stringify!($name)), $plural, $scope, $spec, $status
+        }
+    };
+    (
+        $(#[$meta:meta])*
+        $name:ident = $group:literal / $version:literal / ($kind:expr), $plural:literal, $scope:ty, $spec:ty, $status:ty
+    ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
         pub struct $name {
@@ -22,7 +33,10 @@ macro_rules! kind {
 
         impl $name {
             /// The kind's name on the wire.
-            pub const KIND: &'static str = stringify!($name);
+            pub const KIND: &'static str = $kind;
+
+            /// Group and version on the wire.
+            pub const API_VERSION: &'static str = concat!($group, "/", $version);
 
             /// The kind's name in URLs.
             pub const PLURAL: &'static str = $plural;
@@ -42,9 +56,9 @@ macro_rules! kind {
                 use serde::ser::SerializeStruct;
                 let Self { metadata, spec, status } = self;
                 let fields = 4 + usize::from(status.is_some());
-                let mut object = serializer.serialize_struct(stringify!($name), fields)?;
-                object.serialize_field("apiVersion", "external-secrets.io/v1")?;
-                object.serialize_field("kind", stringify!($name))?;
+                let mut object = serializer.serialize_struct(Self::KIND, fields)?;
+                object.serialize_field("apiVersion", Self::API_VERSION)?;
+                object.serialize_field("kind", Self::KIND)?;
                 object.serialize_field("metadata", metadata)?;
                 object.serialize_field("spec", spec)?;
                 match status {
@@ -60,15 +74,15 @@ macro_rules! kind {
             type Scope = $scope;
 
             fn kind(_: &()) -> std::borrow::Cow<'_, str> {
-                stringify!($name).into()
+                Self::KIND.into()
             }
 
             fn group(_: &()) -> std::borrow::Cow<'_, str> {
-                crate::GROUP.into()
+                $group.into()
             }
 
             fn version(_: &()) -> std::borrow::Cow<'_, str> {
-                crate::VERSION.into()
+                $version.into()
             }
 
             fn plural(_: &()) -> std::borrow::Cow<'_, str> {

@@ -41,9 +41,19 @@ pub(crate) mod shape {
         json_schema!({"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": true})
     }
 
+    /// Anything, kept as it is.
+    pub(crate) fn anything(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+    }
+
     /// An integer of no stated width.
     pub(crate) fn integer(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "integer"})
+    }
+
+    /// A list of label selectors.
+    pub(crate) fn label_selectors(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "array", "items": label_selector(generator)})
     }
 
     /// Kubernetes' own label selector.
@@ -111,6 +121,26 @@ fn settle(value: &mut Value) {
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = schema.get_mut(key) {
             settle(inner);
+        }
+    }
+}
+
+/// Drops the descriptions of all properties of a map of schemas, at any depth.
+pub(crate) fn without_descriptions(properties: &mut Value) {
+    for (_, property) in properties.as_object_mut().into_iter().flatten() {
+        undescribed(property);
+    }
+}
+
+fn undescribed(value: &mut Value) {
+    let Value::Object(schema) = value else { return };
+    schema.remove("description");
+    if let Some(properties) = schema.get_mut("properties") {
+        without_descriptions(properties);
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get_mut(key) {
+            undescribed(inner);
         }
     }
 }

@@ -15,11 +15,11 @@ pub struct SecretKeySelector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shape::object_name")]
     pub name: Option<String>,
-    /// Namespace of the Secret. Only a ClusterSecretStore may name one; without it the namespace of the consuming object is meant.
+    /// Namespace of the Secret; only a ClusterSecretStore may name one. Without it the consumer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shape::namespace")]
     pub namespace: Option<String>,
-    /// Key within the Secret's data. Some uses have a default, such as `token`.
+    /// Key within the Secret's data. Some uses have a default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shape::secret_key")]
     pub key: Option<String>,
@@ -76,4 +76,34 @@ pub struct CaProvider {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shape::namespace")]
     pub namespace: Option<String>,
+}
+
+/// A value, here or in a Secret. Which of both may or must be set is for the provider to say.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValueOrSecretRef {
+    /// The value itself. It is readable to whoever can read the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Where the value is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeySelector>,
+}
+
+impl std::fmt::Debug for ValueOrSecretRef {
+    /// Hides the value: some are passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { value, secret_ref } = self;
+        let hidden = value.as_ref().map(|_| "…");
+        f.debug_struct("ValueOrSecretRef").field("value", &hidden).field("secret_ref", secret_ref).finish()
+    }
+}
+
+/// CA certificates in a Secret, for the providers that take no ConfigMap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CaSecretRef {
+    /// Where the CA certificates are, in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_secret_ref: Option<SecretKeySelector>,
 }

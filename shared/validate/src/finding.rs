@@ -5,10 +5,22 @@ use std::fmt;
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
+    /// The object is accepted, and ESO says nothing; only a linter does. See [`crate::advice`].
+    Advice,
     /// The object is accepted; its author is told.
     Warning,
     /// The object is refused.
     Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Advice => "advice",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
 }
 
 macro_rules! codes {
@@ -58,8 +70,6 @@ codes! {
     ProviderCount = "provider-count",
     /// A provider that nobody knows.
     ProviderUnknown = "provider-unknown",
-    /// A provider of ESO that isn't built in here.
-    ProviderNotBuiltIn = "provider-not-built-in",
     /// Settings of a provider that can't be read.
     ProviderUnreadable = "provider-unreadable",
     /// A provider that isn't meant for production.
@@ -76,14 +86,38 @@ codes! {
     Region = "region",
     /// Deletion settings that exclude each other or are out of range.
     DeletionSettings = "deletion-settings",
-    /// A login method without what it needs.
+    /// No login method, or one without what it needs.
     AuthIncomplete = "auth-incomplete",
+    /// More than one login method.
+    AuthAmbiguous = "auth-ambiguous",
+    /// A value that is both given and referenced, or neither.
+    ValueOrReference = "value-or-reference",
+    /// A setting that must not be empty.
+    SettingMissing = "setting-missing",
+    /// A setting of the wrong form.
+    SettingInvalid = "setting-invalid",
+    /// Settings that exclude each other.
+    SettingConflict = "setting-conflict",
+    /// A URL that is none, or of the wrong kind.
+    Url = "url",
+    /// The provider `crd` asked for what the provider `kubernetes` is for.
+    CoreSecret = "core-secret",
+    /// A rule of a whitelist that says nothing, or what can't be.
+    WhitelistRule = "whitelist-rule",
+    /// A file that the webhook can't read.
+    TokenFile = "token-file",
     /// Half of a client certificate.
     ClientCertificate = "client-certificate",
     /// A setting that this version of the KV engine lacks.
     KvVersion = "kv-version",
     /// A value of the provider `fake` without a key or value.
     FakeData = "fake-data",
+    /// A credential that the object holds itself.
+    PlainText = "plain-text",
+    /// A refresh interval that is more load than news.
+    RefreshTooOften = "refresh-too-often",
+    /// A search that takes all that there is.
+    UnboundedFind = "unbounded-find",
 }
 
 impl fmt::Display for Code {
@@ -111,6 +145,11 @@ impl Finding {
         Self { path: path.into(), code, severity: Severity::Error, text: text.into() }
     }
 
+    /// A finding for linters only.
+    pub(crate) fn advice(path: impl Into<String>, code: Code, text: impl Into<String>) -> Self {
+        Self { path: path.into(), code, severity: Severity::Advice, text: text.into() }
+    }
+
     /// A finding that doesn't.
     pub(crate) fn warning(path: impl Into<String>, code: Code, text: impl Into<String>) -> Self {
         Self { path: path.into(), code, severity: Severity::Warning, text: text.into() }
@@ -123,7 +162,7 @@ pub fn denial(findings: &[Finding]) -> Option<String> {
     (!errors.is_empty()).then(|| errors.join("\n"))
 }
 
-/// The texts of all warnings in their order.
+/// The texts of all warnings in their order. Advice isn't among them.
 pub fn warnings(findings: &[Finding]) -> Vec<String> {
     texts(findings, Severity::Warning)
 }

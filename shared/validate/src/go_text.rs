@@ -1,27 +1,71 @@
 //! Texts quoted as Go's `%q` does, for messages that users of the reference know.
+//!
+//! Go and Rust agree on what is printable, up to the version of Unicode.
 
 use std::fmt::Write;
 
 /// The text in double quotes: control characters, quotes and backslashes escaped, other characters as they are.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+    quoted_bytes(text.as_bytes())
+}
+
+/// The same for bytes, where those that are no UTF-8 are escaped too.
+pub(crate) fn quoted_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 2);
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            push(&mut out, c);
+        }
+        for byte in chunk.invalid() {
             // Writing to a String can't fail.
-            c if c < ' ' || c == '\u{7f}' => write!(out, "\\x{:02x}", u32::from(c)).unwrap_or_default(),
-            c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c)).unwrap_or_default(),
-            c => out.push(c),
+            write!(out, "\\x{byte:02x}").unwrap_or_default();
         }
     }
     out.push('"');
     out
+}
+
+fn push(out: &mut String, c: char) {
+    match c {
+        '"' | '\\' => out.extend(['\\', c]),
+        '\u{7}' => out.push_str("\\a"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{c}' => out.push_str("\\f"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\u{b}' => out.push_str("\\v"),
+        c if c < ' ' || c == '\u{7f}' => write!(out, "\\x{:02x}", u32::from(c)).unwrap_or_default(),
+        c if is_printable(c) => out.push(c),
+        c if c <= '\u{ffff}' => write!(out, "\\u{:04x}", u32::from(c)).unwrap_or_default(),
+        c => write!(out, "\\U{:08x}", u32::from(c)).unwrap_or_default(),
+    }
+}
+
+/// Asked after another character, since Rust escapes a combining one that stands alone.
+fn is_printable(c: char) -> bool {
+    let mut bytes = [b' '; 5];
+    c.encode_utf8(&mut bytes[1..]);
+    c.is_ascii() || std::str::from_utf8(&bytes[..=c.len_utf8()]).is_ok_and(|it| !it.escape_debug().any(|c| c == '\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quoted, quoted_bytes};
+
+    /// Answers of Go 1.26.
+    #[test]
+    fn quotes_as_go_does() {
+        for (text, want) in [
+            ("a\"b\\", r#""a\"b\\""#),
+            ("\u{7}\u{8}\u{c}\n\r\t\u{b}\u{1}\u{7f}", r#""\a\b\f\n\r\t\v\x01\x7f""#),
+            ("\u{85}\u{a0}\u{ad}\u{200b}\u{2028}\u{e000}", r#""\u0085\u00a0\u00ad\u200b\u2028\ue000""#),
+            ("\u{1d173}\u{10ffff}", r#""\U0001d173\U0010ffff""#),
+            ("\u{e4}\u{301}\u{1f511}\u{20ac}", "\"\u{e4}\u{301}\u{1f511}\u{20ac}\""),
+        ] {
+            assert_eq!(quoted(text), want);
+        }
+        assert_eq!(quoted_bytes(b"a\xc3("), r#""a\xc3(""#);
+    }
 }

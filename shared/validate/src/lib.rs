@@ -4,15 +4,20 @@
 //! Here: rules that the schema of the CRD can't say, with the texts of ESO v2.9. Not here: the schema's own rules, I/O,
 //! and anything that depends on another object.
 
+pub mod advice;
+mod domain;
 mod external_secret;
 mod finding;
+mod go_host_port;
 pub mod go_regexp;
 mod go_text;
 mod go_url;
+mod provider;
 mod store;
+mod uuid;
 mod valid;
 
 pub use external_secret::{external_secret, runtime_external_secret};
 pub use finding::{Code, Finding, Severity, denial, warnings};
-pub use store::{Store, cluster_secret_store, refresh_interval, secret_store, store};
+pub use store::{Store, Unreadable, cluster_secret_store, refresh_interval, secret_store, store, token_file};
 pub use valid::{Checked, Valid};

@@ -1,13 +1,13 @@
 //! The samples of `testdata`: `accept` is let in, `reject` is refused with the texts of its leading comments,
-//! `# deny: …` (a line each, in order) and `# warn: …`.
+//! `# deny: …` (a line each, in order), `# warn: …`, and `# advise: …` for what only a linter says.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
-use api::{ClusterSecretStore, ExternalSecret, SecretStore};
+use api::{ClusterSecretStore, ExternalSecret, PushSecret, SecretStore, SecretStoreSpec};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use validate::{Code, Finding, Severity, Valid, denial, warnings};
+use validate::{Code, Finding, Severity, Store, Unreadable, Valid, advice, denial, warnings};
 
 fn samples(folder: &str) -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata").join(folder);
@@ -24,28 +24,42 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(value).map_err(|e| e.to_string())
 }
 
+/// What the webhook says and what a linter adds to it.
 fn findings(name: &str, text: &str) -> Result<Vec<Finding>, String> {
     let kind = text.lines().find_map(|line| line.strip_prefix("kind: "));
     match kind {
-        Some("ExternalSecret") => read::<ExternalSecret>(text).map(|object| validate::external_secret(&object)),
-        Some("SecretStore") => read::<SecretStore>(text).map(|object| validate::secret_store(&object)),
-        Some("ClusterSecretStore") => {
-            read::<ClusterSecretStore>(text).map(|object| validate::cluster_secret_store(&object))
+        Some("ExternalSecret") => read::<ExternalSecret>(text)
+            .map(|object| [validate::external_secret(&object), advice::external_secret(&object.spec, "spec")].concat()),
+        Some("SecretStore") => {
+            read::<SecretStore>(text).map(|object| store_findings(text, &object.spec, Store::of_namespace(&object)))
         }
+        Some("ClusterSecretStore") => read::<ClusterSecretStore>(text)
+            .map(|object| store_findings(text, &object.spec, Store::of_cluster(&object))),
+        Some("PushSecret") => read::<PushSecret>(text).map(|object| advice::push_secret(&object.spec, "spec")),
         other => panic!("{name}: kind {other:?}"),
     }
+}
+
+/// `# unreadable: …` says why the file that the store's rules ask for can't be read where they run.
+fn store_findings(text: &str, spec: &SecretStoreSpec, store: Store<'_>) -> Vec<Finding> {
+    let reason = text.lines().find_map(|line| line.strip_prefix("# unreadable: "));
+    let file = validate::token_file(spec);
+    let unreadable = file.as_deref().zip(reason).map(|(path, reason)| Unreadable { path, reason });
+    [validate::store(spec, &Store { unreadable, ..store }), advice::store(spec)].concat()
 }
 
 fn check(name: &str, text: &str) -> Vec<Code> {
     let comments = |mark: &str| -> Vec<String> {
         text.lines().filter_map(|line| line.strip_prefix(mark)).map(str::to_owned).collect()
     };
-    let (deny, warn) = (comments("# deny: "), comments("# warn: "));
+    let (deny, warn, advise) = (comments("# deny: "), comments("# warn: "), comments("# advise: "));
     let want = (!deny.is_empty()).then(|| deny.join("\n"));
     match findings(name, text) {
         Ok(findings) => {
             assert_eq!(denial(&findings), want, "{name}");
             assert_eq!(warnings(&findings), warn, "{name}");
+            let advised = findings.iter().filter(|finding| finding.severity == Severity::Advice);
+            assert_eq!(advised.map(|finding| finding.text.as_str()).collect::<Vec<_>>(), advise, "{name}");
             for finding in &findings {
                 assert!(finding.path.starts_with("spec"), "{name}: path {:?}", finding.path);
             }
@@ -92,12 +106,38 @@ fn paths_name_the_field() {
         ("store-regexes", "spec.conditions[0].namespaceRegexes[1]"),
         ("store-vault-iam-keys-namespace", "spec.provider.vault.auth.iam.secretRef.secretAccessKeySecretRef.namespace"),
         ("store-kubernetes-cert-key", "spec.provider.kubernetes.auth.cert.clientCert.key"),
+        ("store-akeyless-type-namespace", "spec.provider.akeyless.authSecretRef.secretRef.accessType.namespace"),
+        ("store-crd-rule-property", "spec.provider.crd.whitelist.rules[0].properties[1]"),
+        ("store-gitlab-no-key", "spec.provider.gitlab.auth.SecretRef.accessToken.key"),
+        ("store-oracle-key-no-name", "spec.provider.oracle.auth.secretRef.privatekey.name"),
+        ("store-webhook-timeout", "spec.provider.webhook"),
     ];
     let samples = samples("reject");
     for (name, path) in cases {
         let (_, text) = samples.iter().find(|(sample, _)| sample == name).expect(name);
         let findings = findings(name, text).expect("reads");
         assert!(findings.iter().any(|finding| finding.path == path), "{name}: {findings:?}");
+    }
+}
+
+/// Whoever reads a path can find the field: in the manifest, or in the CRD to add it.
+#[test]
+fn paths_of_stores_are_in_the_schema() {
+    let crds = api::crd::all();
+    let stores = crds.iter().find(|crd| crd.plural == "secretstores").expect("a CRD");
+    let schema = &stores.document["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let all = samples("accept").into_iter().chain(samples("reject"));
+    for (name, text) in all.filter(|(name, _)| name.starts_with("store-") || name.starts_with("css-")) {
+        for finding in findings(&name, &text).into_iter().flatten() {
+            let unknown = matches!(finding.code, Code::ProviderUnknown | Code::ProviderCount);
+            let step = |schema: &serde_json::Value, step: &str| {
+                let (field, items) = step.split_once('[').map_or((step, false), |(field, _)| (field, true));
+                let property = &schema["properties"][field];
+                if items { property["items"].clone() } else { property.clone() }
+            };
+            let found = finding.path.split('.').fold(schema.clone(), |schema, field| step(&schema, field));
+            assert!(unknown || found["type"].is_string() || found["anyOf"].is_array(), "{name}: {}", finding.path);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Settings of the provider `vault`: HashiCorp Vault and OpenBao, KV version 1 and 2.
 
 use crate::provider::aws::{AwsJwtAuth, AwsSecretRef};
+use crate::provider::gcpsm::{GcpSecretRef, GcpWorkloadIdentity};
 use crate::selector::{CaProvider, SecretKeySelector, ServiceAccountSelector};
 use crate::wire_enum::wire_enum;
 use schemars::JsonSchema;
@@ -288,39 +289,13 @@ pub struct VaultGcpAuth {
     pub location: Option<String>,
     /// A service account key from a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<VaultGcpSecretRef>,
+    pub secret_ref: Option<GcpSecretRef>,
     /// Workload identity of a Kubernetes service account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload_identity: Option<VaultGcpWorkloadIdentity>,
+    pub workload_identity: Option<GcpWorkloadIdentity>,
     /// A service account of Kubernetes for the default credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_ref: Option<ServiceAccountSelector>,
-}
-
-/// A service account key from a Secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct VaultGcpSecretRef {
-    /// The key as JSON.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_access_key_secret_ref: Option<SecretKeySelector>,
-}
-
-/// Workload identity of a Kubernetes service account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct VaultGcpWorkloadIdentity {
-    /// The service account of Kubernetes.
-    pub service_account_ref: ServiceAccountSelector,
-    /// Location of the cluster. Without it asked from the metadata server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster_location: Option<String>,
-    /// Name of the cluster. Without it asked from the metadata server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster_name: Option<String>,
-    /// Project of the cluster. Without it asked from the metadata server.
-    #[serde(default, rename = "clusterProjectID", skip_serializing_if = "Option::is_none")]
-    pub cluster_project_id: Option<String>,
 }
 
 /// Default mounts of the login methods.

@@ -1,0 +1,17 @@
+//! The provider `fake`: every value has a key and a value.
+
+use crate::finding::{Code, Finding};
+use api::{FakeData, FakeProvider};
+
+pub(super) fn rules(provider: &FakeProvider) -> Result<(), Finding> {
+    let FakeProvider { data, validation_result: _ } = provider;
+    let wrong = data.iter().enumerate().find_map(|(index, FakeData { key, value, version: _ })| {
+        let path = format!("spec.provider.fake.data[{index}]");
+        if key.is_empty() {
+            return Some(Finding::error(path + ".key", Code::FakeData, format!("key must be set in data {index}")));
+        }
+        let text = format!("at least one value must be set in data {index}");
+        value.is_empty().then(|| Finding::error(path + ".value", Code::FakeData, text))
+    });
+    wrong.map_or(Ok(()), Err)
+}
