@@ -96,6 +96,10 @@ cluster-down: ## End the clusters of `make cluster` and `make demo KEEP=1`.
 bench: release-programs ## Measure a first sync of N=5000 ExternalSecrets.
 	$(TESTBED) bench --objects=$(N) $(BENCH_ARGS)
 
+.PHONY: bench-webhook
+bench-webhook: release-programs ## Measure a million reviews by the webhook, with wrk if it is installed.
+	$(TESTBED) bench-webhook $(BENCH_ARGS)
+
 .PHONY: clean
 clean: cluster-down ## Remove what was built here. The control plane stays in its cache.
 	cargo clean

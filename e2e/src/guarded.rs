@@ -112,12 +112,20 @@ impl Guarded {
     /// If the guard hasn't written it within a second, so if the program can't be started.
     pub async fn pid(&self) -> Result<u32> {
         for _ in 0..100 {
-            if let Ok(text) = fs::read_to_string(&self.pid_file) {
-                return Ok(text.trim().parse()?);
+            if let Ok(pid) = self.started() {
+                return Ok(pid);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Err(Error::new(format!("{} didn't start:\n{}", self.name, self.log_tail(20))))
+    }
+
+    /// The process id of a program that has long been started.
+    ///
+    /// # Errors
+    /// If the guard hasn't written it.
+    pub fn started(&self) -> Result<u32> {
+        Ok(fs::read_to_string(&self.pid_file).context(self.pid_file.display())?.trim().parse()?)
     }
 
     /// Everything that it has printed so far.

@@ -2,11 +2,12 @@
 //!
 //! The rules themselves are in the crate `validate`, which the controller and the linter use too.
 
-use api::{ClusterSecretStore, ExternalSecret, SecretStore};
+use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use validate::Finding;
 
-use crate::review::{Operation, Request, Verdict};
+use crate::review::{self, BadReview, Object, Operation, Request, Review, Verdict};
 
 /// The kinds that are validated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Subject {
     }
 
     /// Refuses an object of another kind: a configuration that points at the wrong path must not pass objects unjudged.
-    pub fn check_kind(self, request: &Request) -> Result<(), Verdict> {
+    pub fn check_kind(self, request: &Request<'_>) -> Result<(), Verdict> {
         let kind = &request.kind;
         if kind.group == api::GROUP && kind.kind == self.as_str() {
             return Ok(());
@@ -48,38 +49,72 @@ impl Subject {
     }
 }
 
-/// Judges a request on the validating path of `subject`.
+/// Reads and judges a review on the validating path of `subject`.
 ///
 /// Deletions pass, and so do objects that are being deleted: a rule that was added after an object was stored must not
 /// keep its finalizers from being removed.
-pub fn judge(subject: Subject, request: &Request) -> Verdict {
+///
+/// # Errors
+/// What makes the body no review.
+pub fn judge(subject: Subject, body: &[u8]) -> Result<(Review<'_>, Verdict), BadReview> {
+    match subject {
+        Subject::ExternalSecret => judge_as(subject, body, validate::external_secret),
+        Subject::SecretStore => judge_as(subject, body, validate::secret_store),
+        Subject::ClusterSecretStore => judge_as(subject, body, validate::cluster_secret_store),
+    }
+}
+
+/// Nearly all objects can be read, and are read straight into their type. Any that can't is read again by way of a tree,
+/// which takes the last of duplicate keys, and lets the path of the offending field be told.
+fn judge_as<T>(subject: Subject, body: &[u8], rules: fn(&T) -> Vec<Finding>) -> Result<(Review<'_>, Verdict), BadReview>
+where
+    T: DeserializeOwned + Resource,
+{
+    if let Ok((review, Object(object))) = review::parse::<Object<T>>(body) {
+        let verdict = verdict_without_object(subject, &review.request).unwrap_or_else(|| match object {
+            None => missing(),
+            Some(object) if object.meta().deletion_timestamp.is_some() => Verdict::allowed(),
+            Some(object) => by_rules(&object, rules),
+        });
+        return Ok((review, verdict));
+    }
+    let (review, object) = review::parse::<Value>(body)?;
+    let verdict = verdict_without_object(subject, &review.request).unwrap_or_else(|| {
+        if is_terminating(&object) {
+            return Verdict::allowed();
+        }
+        read::<T>(&object).map_or_else(|undecodable| undecodable, |object| by_rules(&object, rules))
+    });
+    Ok((review, verdict))
+}
+
+/// Whether an object is being deleted: then only finalizers still change, which nothing must hold up.
+pub fn is_terminating(object: &Value) -> bool {
+    object["metadata"]["deletionTimestamp"].is_string()
+}
+
+fn verdict_without_object(subject: Subject, request: &Request<'_>) -> Option<Verdict> {
     if let Err(refused) = subject.check_kind(request) {
-        return refused;
+        return Some(refused);
     }
     match request.operation {
-        Operation::Delete | Operation::Connect => return Verdict::allowed(),
-        Operation::Create | Operation::Update => {}
+        Operation::Delete | Operation::Connect => Some(Verdict::allowed()),
+        Operation::Create | Operation::Update => None,
     }
-    if request.is_terminating() {
-        return Verdict::allowed();
+}
+
+fn by_rules<T>(object: &T, rules: fn(&T) -> Vec<Finding>) -> Verdict {
+    let findings = rules(object);
+    let warnings = validate::warnings(&findings);
+    match validate::denial(&findings) {
+        Some(message) => Verdict::Denied { message, warnings },
+        None => Verdict::Allowed { warnings, patch: None },
     }
-    let judged = match subject {
-        Subject::ExternalSecret => read::<ExternalSecret>(&request.object).map(|es| validate::external_secret(&es)),
-        Subject::SecretStore => read::<SecretStore>(&request.object).map(|store| validate::secret_store(&store)),
-        Subject::ClusterSecretStore => {
-            read::<ClusterSecretStore>(&request.object).map(|store| validate::cluster_secret_store(&store))
-        }
-    };
-    match judged {
-        Ok(findings) => {
-            let warnings = validate::warnings(&findings);
-            match validate::denial(&findings) {
-                Some(message) => Verdict::Denied { message, warnings },
-                None => Verdict::Allowed { warnings, patch: None },
-            }
-        }
-        Err(undecodable) => undecodable,
-    }
+}
+
+fn missing() -> Verdict {
+    let message = "request.object is missing: send the object that is to be judged".to_owned();
+    Verdict::Undecodable { field: "request.object".to_owned(), message }
 }
 
 /// Reads an object, or says which of its fields can't be read.
@@ -88,8 +123,7 @@ pub fn judge(subject: Subject, request: &Request) -> Verdict {
 /// is then in the answer's `details`. Anything else is prefixed with the field.
 fn read<T: DeserializeOwned>(object: &Value) -> Result<T, Verdict> {
     if !object.is_object() {
-        let message = "request.object is missing: send the object that is to be judged".to_owned();
-        return Err(Verdict::Undecodable { field: "request.object".to_owned(), message });
+        return Err(missing());
     }
     serde_path_to_error::deserialize(object).map_err(|error| {
         let field = error.path().to_string();

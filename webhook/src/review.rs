@@ -1,16 +1,22 @@
 //! AdmissionReview on the wire: what of a request matters here, and how a verdict is written. Pure.
 //!
 //! Own types instead of a client library's, since only a few fields are read: everything else (old object, user, options)
-//! is skipped while parsing and costs no memory. `admission.k8s.io/v1` and `v1beta1` have the same shape here.
+//! is skipped while parsing and costs no memory, and texts stay in the body. `admission.k8s.io/v1` and `v1beta1` have the
+//! same shape here. As what the object is read is for the caller to say.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use json_patch::Patch as JsonPatch;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer};
+use serde::{Deserialize as DeriveDeserialize, Serialize};
 
 /// What the API server wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveDeserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
     /// A new object.
@@ -24,52 +30,75 @@ pub enum Operation {
 }
 
 /// Group, version and kind of the object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveDeserialize)]
 #[serde(default)]
-pub struct Kind {
+pub struct Kind<'a> {
     /// API group.
-    pub group: String,
+    #[serde(borrow)]
+    pub group: Cow<'a, str>,
     /// API version.
-    pub version: String,
+    #[serde(borrow)]
+    pub version: Cow<'a, str>,
     /// Kind.
-    pub kind: String,
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
 }
 
-/// One request for a verdict.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Request {
+/// What is asked, but for the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
     /// Echoed in the answer.
-    #[serde(default)]
-    pub uid: String,
+    pub uid: Cow<'a, str>,
     /// What the object is.
-    #[serde(default)]
-    pub kind: Kind,
+    pub kind: Kind<'a>,
     /// What is done with it.
     pub operation: Operation,
     /// The object's namespace; empty for cluster-scoped ones.
-    #[serde(default)]
-    pub namespace: String,
+    pub namespace: Cow<'a, str>,
     /// The object's name; empty if the API server is to generate it.
-    #[serde(default)]
-    pub name: String,
-    /// The object, `null` for a deletion.
-    #[serde(default)]
-    pub object: Value,
-}
-
-impl Request {
-    /// Whether the object is being deleted: then only finalizers still change, which nothing must hold up.
-    pub fn is_terminating(&self) -> bool {
-        self.object["metadata"]["deletionTimestamp"].is_string()
-    }
+    pub name: Cow<'a, str>,
 }
 
 /// A request together with the version in which it has to be answered.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Review {
-    api_version: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review<'a> {
+    api_version: Cow<'a, str>,
     /// The request.
-    pub request: Request,
+    pub request: Request<'a>,
+}
+
+/// An object that is read straight into its type; nothing for `null`. Unlike a struct on its own it takes no list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object<T>(pub Option<T>);
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|object| Object(Some(object)))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor(PhantomData))
+    }
 }
 
 /// Why a body is no review that can be answered. The texts say what is wrong, and show nothing of the body but names.
@@ -99,36 +128,51 @@ pub enum BadReview {
     NoUid,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire {
+#[derive(DeriveDeserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de> + Default"))]
+struct Wire<'a, T> {
+    #[serde(default, borrow)]
+    api_version: Cow<'a, str>,
+    #[serde(default, borrow)]
+    kind: Cow<'a, str>,
     #[serde(default)]
-    api_version: String,
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    request: Option<Request>,
+    request: Option<WireRequest<'a, T>>,
 }
 
-/// Reads a review.
+#[derive(DeriveDeserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de> + Default"))]
+struct WireRequest<'a, T> {
+    #[serde(default, borrow)]
+    uid: Cow<'a, str>,
+    #[serde(default, borrow)]
+    kind: Kind<'a>,
+    operation: Operation,
+    #[serde(default, borrow)]
+    namespace: Cow<'a, str>,
+    #[serde(default, borrow)]
+    name: Cow<'a, str>,
+    #[serde(default)]
+    object: T,
+}
+
+/// Reads a review, and its object as a `T`. Without an object that is `T`'s default.
 ///
 /// # Errors
-/// [`BadReview`]. Nesting deeper than 128 levels is malformed.
-pub fn parse(body: &[u8]) -> Result<Review, BadReview> {
+/// [`BadReview`]. What is read and nested deeper than 128 levels is malformed.
+pub fn parse<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> Result<(Review<'a>, T), BadReview> {
     if body.is_empty() {
         return Err(BadReview::Empty);
     }
     let Wire { api_version, kind, request } =
         serde_json::from_slice(body).map_err(|e| BadReview::Malformed(describe(&e)))?;
-    if kind != "AdmissionReview" || !matches!(api_version.as_str(), "admission.k8s.io/v1" | "admission.k8s.io/v1beta1")
-    {
-        return Err(BadReview::Other { api_version, kind });
+    if kind != "AdmissionReview" || !matches!(&*api_version, "admission.k8s.io/v1" | "admission.k8s.io/v1beta1") {
+        return Err(BadReview::Other { api_version: api_version.into_owned(), kind: kind.into_owned() });
     }
-    let request = request.ok_or(BadReview::NoRequest)?;
-    if request.uid.is_empty() {
+    let WireRequest { uid, kind, operation, namespace, name, object } = request.ok_or(BadReview::NoRequest)?;
+    if uid.is_empty() {
         return Err(BadReview::NoUid);
     }
-    Ok(Review { api_version, request })
+    Ok((Review { api_version, request: Request { uid, kind, operation, namespace, name } }, object))
 }
 
 /// serde's text can quote the value that it met; where it stood is enough.
@@ -191,43 +235,96 @@ impl Verdict {
     }
 }
 
-impl Review {
-    /// Writes the answer, in the version of the question.
-    pub fn answer(&self, verdict: &Verdict) -> Value {
-        let uid = &self.request.uid;
-        let response = match verdict {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireAnswer<'a> {
+    api_version: &'a str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    status: Status<'a>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    causes: [Cause<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Cause<'a> {
+    reason: &'static str,
+    field: &'a str,
+    message: &'a str,
+}
+
+/// An answer without warnings is shorter than this in most cases.
+const ANSWER: usize = 256;
+
+impl Review<'_> {
+    /// Writes the answer as JSON, in the version of the question.
+    ///
+    /// # Errors
+    /// serde's, if the patch can't be written.
+    pub fn answer(&self, verdict: &Verdict) -> serde_json::Result<Vec<u8>> {
+        let mut response = Response {
+            uid: &self.request.uid,
+            allowed: false,
+            status: Status { status: None, code: 200, reason: None, message: None, details: None },
+            warnings: &[],
+            patch_type: None,
+            patch: None,
+        };
+        match verdict {
             Verdict::Allowed { warnings, patch } => {
-                let mut response = json!({"uid": uid, "allowed": true, "status": {"code": 200}});
-                add_warnings(&mut response, warnings);
+                response.allowed = true;
+                response.warnings = warnings;
                 if let Some(patch) = patch {
-                    response["patchType"] = json!("JSONPatch");
-                    response["patch"] = json!(STANDARD.encode(json!(patch).to_string()));
+                    response.patch_type = Some("JSONPatch");
+                    response.patch = Some(STANDARD.encode(serde_json::to_vec(patch)?));
                 }
-                response
             }
             Verdict::Denied { message, warnings } => {
-                let mut response = refusal(uid, 403, "Forbidden", message);
-                add_warnings(&mut response, warnings);
-                response
+                response.status = refusal(403, "Forbidden", message);
+                response.warnings = warnings;
             }
             Verdict::Undecodable { field, message } => {
-                let mut response = refusal(uid, 400, "BadRequest", message);
-                response["status"]["details"] =
-                    json!({"causes": [{"reason": "FieldValueInvalid", "field": field, "message": message}]});
-                response
+                let causes = [Cause { reason: "FieldValueInvalid", field, message }];
+                response.status = Status { details: Some(Details { causes }), ..refusal(400, "BadRequest", message) };
             }
-            Verdict::Failed { message } => refusal(uid, 500, "InternalError", message),
-        };
-        json!({"apiVersion": self.api_version, "kind": "AdmissionReview", "response": response})
+            Verdict::Failed { message } => response.status = refusal(500, "InternalError", message),
+        }
+        let mut answer = Vec::with_capacity(ANSWER);
+        let whole = WireAnswer { api_version: &self.api_version, kind: "AdmissionReview", response };
+        serde_json::to_writer(&mut answer, &whole)?;
+        Ok(answer)
     }
 }
 
-fn refusal(uid: &str, code: u16, reason: &str, message: &str) -> Value {
-    json!({"uid": uid, "allowed": false, "status": {"status": "Failure", "code": code, "reason": reason, "message": message}})
-}
-
-fn add_warnings(response: &mut Value, warnings: &[String]) {
-    if !warnings.is_empty() {
-        response["warnings"] = json!(warnings);
-    }
+fn refusal<'a>(code: u16, reason: &'static str, message: &'a str) -> Status<'a> {
+    Status { status: Some("Failure"), code, reason: Some(reason), message: Some(message), details: None }
 }

@@ -36,6 +36,9 @@ const IDLE: Duration = Duration::from_secs(120);
 /// How long open requests may take after accepting has ended; the API server waits 5 s for an answer.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// The most threads that answer requests. Each has memory of its own, and no API server asks more than four can answer.
+const WORKERS: usize = 4;
+
 /// API servers hear of a new bundle within this time; see [`Policy::settle`].
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -46,7 +49,9 @@ pub fn main(args: Args) -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a crypto provider was installed already");
     }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let outcome = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(WORKERS))
         .enable_all()
         .build()
         .map_err(|e| format!("no runtime: {e}"))

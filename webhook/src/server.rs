@@ -6,20 +6,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request as HttpRequest};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use prometheus::{Histogram, IntCounter, IntGauge};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::admit::{self, Subject};
 use crate::metrics::Metrics;
 use crate::mutate::{self, Need};
 use crate::namespaces::Namespaces;
-use crate::review::{self, Operation, Request, Verdict};
+use crate::review::{self, BadReview, Operation, Request, Review, Verdict};
 
 /// The largest body: an object of 3 MB, the old one, and room for the rest, as the reference allows.
 pub const MAX_BODY: usize = 7 << 20;
@@ -51,49 +53,63 @@ pub const PATHS: [(&str, Role); 8] = [
     ("/mutate-external-secrets-io-v1beta1-externalsecret", Role::DefaultStore),
 ];
 
-/// What every request needs.
-#[derive(Clone)]
+/// What every request on a path needs.
 struct Cx {
+    path: &'static str,
+    role: Role,
     namespaces: Namespaces,
     metrics: Metrics,
+    in_flight: IntGauge,
+    latency: Histogram,
+    answered: IntCounter,
     budget: Arc<Semaphore>,
 }
 
 /// The routes of the webhook's port.
 pub fn router(namespaces: Namespaces, metrics: Metrics) -> Router {
-    let cx = Cx { namespaces, metrics, budget: Arc::new(Semaphore::new(BODY_BUDGET_KIB)) };
+    let budget = Arc::new(Semaphore::new(BODY_BUDGET_KIB));
     PATHS
         .into_iter()
         .fold(Router::new(), |router, (path, role)| {
-            let cx = cx.clone();
-            router.route(path, post(move |request: HttpRequest| serve(cx, path, role, request)))
+            let cx = Arc::new(Cx {
+                path,
+                role,
+                namespaces: namespaces.clone(),
+                in_flight: metrics.in_flight.with_label_values(&[path]),
+                latency: metrics.latency.with_label_values(&[path]),
+                answered: metrics.requests.with_label_values(&[path, StatusCode::OK.as_str()]),
+                metrics: metrics.clone(),
+                budget: budget.clone(),
+            });
+            router.route(path, post(move |request: HttpRequest| serve(cx, request)))
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-async fn serve(cx: Cx, path: &'static str, role: Role, request: HttpRequest) -> Response {
+async fn serve(cx: Arc<Cx>, request: HttpRequest) -> Response {
     let start = Instant::now();
-    let in_flight = cx.metrics.in_flight.with_label_values(&[path]);
-    in_flight.inc();
-    let response = match judge(&cx, role, request).await {
+    let path = cx.path;
+    cx.in_flight.inc();
+    let response = match judge(&cx, request).await {
         Ok((verdict, answer)) => {
             cx.metrics.verdicts.with_label_values(&[path, verdict]).inc();
-            Json(answer).into_response()
+            cx.answered.inc();
+            ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], answer).into_response()
         }
         Err((status, why)) => {
             tracing::info!(path, status = status.as_u16(), why, "not a review");
+            cx.metrics.requests.with_label_values(&[path, status.as_str()]).inc();
             (status, format!("{why}\n")).into_response()
         }
     };
-    in_flight.dec();
-    cx.metrics.latency.with_label_values(&[path]).observe(start.elapsed().as_secs_f64());
-    cx.metrics.requests.with_label_values(&[path, response.status().as_str()]).inc();
+    cx.in_flight.dec();
+    cx.latency.observe(start.elapsed().as_secs_f64());
     response
 }
 
 type Refusal = (StatusCode, String);
 
-async fn judge(cx: &Cx, role: Role, request: HttpRequest) -> Result<(&'static str, serde_json::Value), Refusal> {
+async fn judge(cx: &Cx, request: HttpRequest) -> Result<(&'static str, Vec<u8>), Refusal> {
     check_content_type(request.headers())?;
     let share = share_of_budget(request.headers())?;
     let busy = (StatusCode::SERVICE_UNAVAILABLE, "too many large reviews at once: try again".to_owned());
@@ -109,43 +125,47 @@ async fn judge(cx: &Cx, role: Role, request: HttpRequest) -> Result<(&'static st
             return Err((StatusCode::REQUEST_TIMEOUT, format!("the body took more than {} s", PATIENCE.as_secs())));
         }
     };
-    let review = review::parse(&body).map_err(|bad| (StatusCode::BAD_REQUEST, bad.to_string()))?;
-    drop(body);
-    let verdict = match role {
-        Role::Validate(subject) => admit::judge(subject, &review.request),
-        Role::DefaultStore => default_store(cx, &review.request).await,
+    let judged = match cx.role {
+        Role::Validate(subject) => admit::judge(subject, &body),
+        Role::DefaultStore => default_store(cx, &body).await,
     };
-    let Request { uid, kind, operation: _, namespace, name, object: _ } = &review.request;
+    let (review, verdict) = judged.map_err(|bad| (StatusCode::BAD_REQUEST, bad.to_string()))?;
+    let Request { uid, kind, operation: _, namespace, name } = &review.request;
+    let (uid, kind, namespace, name) = (&**uid, &*kind.kind, &**namespace, &**name);
     match &verdict {
         Verdict::Allowed { .. } => {
-            tracing::debug!(uid, kind = kind.kind, namespace, name, verdict = verdict.as_str(), "judged")
+            tracing::debug!(uid, kind, namespace, name, verdict = verdict.as_str(), "judged");
         }
         Verdict::Denied { .. } | Verdict::Undecodable { .. } | Verdict::Failed { .. } => {
-            tracing::info!(uid, kind = kind.kind, namespace, name, verdict = verdict.as_str(), "judged");
+            tracing::info!(uid, kind, namespace, name, verdict = verdict.as_str(), "judged");
         }
     }
-    Ok((verdict.as_str(), review.answer(&verdict)))
+    let unwritten = |error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the answer can't be written: {error}"));
+    Ok((verdict.as_str(), review.answer(&verdict).map_err(unwritten)?))
 }
 
 /// Looks up the default store only for an object that needs one, so that others never depend on the look-up.
-async fn default_store(cx: &Cx, request: &Request) -> Verdict {
+async fn default_store<'a>(cx: &Cx, body: &'a [u8]) -> Result<(Review<'a>, Verdict), BadReview> {
+    let (review, object) = review::parse::<Value>(body)?;
+    let request = &review.request;
     if let Err(refused) = Subject::ExternalSecret.check_kind(request) {
-        return refused;
+        return Ok((review, refused));
     }
     match request.operation {
-        Operation::Delete | Operation::Connect => return Verdict::allowed(),
+        Operation::Delete | Operation::Connect => return Ok((review, Verdict::allowed())),
         Operation::Create | Operation::Update => {}
     }
-    if request.is_terminating() {
-        return Verdict::allowed();
+    if admit::is_terminating(&object) {
+        return Ok((review, Verdict::allowed()));
     }
-    match mutate::need(&request.object) {
+    let verdict = match mutate::need(&object) {
         Need::None => Verdict::allowed(),
         Need::Store { kind } => match cx.namespaces.default_store(&request.namespace).await {
-            Ok(annotation) => mutate::fill(&request.object, kind.as_deref(), &request.namespace, annotation.as_deref()),
+            Ok(annotation) => mutate::fill(&object, kind.as_deref(), &request.namespace, annotation.as_deref()),
             Err(message) => Verdict::Failed { message },
         },
-    }
+    };
+    Ok((review, verdict))
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -139,22 +139,46 @@ impl<S> Accept<TcpStream, S> for Capped {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let taken = match self.0.clone().try_acquire_owned() {
-            Ok(permit) => stream.set_nodelay(true).map(|()| (Counted { stream, _permit: permit }, service)),
+            Ok(permit) => stream.set_nodelay(true).map(|()| {
+                let counted = Counted { stream, begun: false, _permit: permit };
+                (counted, service)
+            }),
             Err(_) => Err(io::Error::other("too many connections")),
         };
         std::future::ready(taken)
     }
 }
 
-/// A connection that counts until it is dropped.
+/// The first byte of every TLS connection: a record of the handshake.
+const HANDSHAKE: u8 = 0x16;
+
+/// What a client is told that speaks HTTP to the TLS port.
+const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
+    this port speaks HTTPS: use an https:// URL\n";
+
+/// A connection that counts until it is dropped. One that begins as HTTP is told so and ends.
 pub struct Counted {
     stream: TcpStream,
+    begun: bool,
     _permit: OwnedSemaphorePermit,
 }
 
 impl AsyncRead for Counted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if !this.begun
+            && let Some(first) = buf.filled().get(before)
+        {
+            this.begun = true;
+            if *first != HANDSHAKE {
+                // A socket that nothing was written to yet takes these few bytes at once.
+                this.stream.try_write(NOT_TLS)?;
+                return Poll::Ready(Err(io::Error::other("a request that isn't TLS")));
+            }
+        }
+        polled
     }
 }
 

@@ -149,6 +149,9 @@ mod tests {
                 "nested too deeply",
             ),
             (json, deep.clone().into(), 400, "(line"),
+            (json, good.replacen("\"uid\":\"u-1\"", "\"uid\":\"\u{1}\"", 1).into(), 400, "no JSON"),
+            (json, [b"{\"kind\":\"".as_slice(), &[0xc3, 0x28], b"\"}"].concat(), 400, "no JSON"),
+            (json, b"{\"apiVersion\":1e999}".to_vec(), 400, "(line"),
             ("text/plain", good.clone().into(), 415, "application/json"),
             ("", good.clone().into(), 415, "application/json"),
             ("application/jsonp", good.clone().into(), 415, "application/json"),
@@ -175,6 +178,54 @@ mod tests {
         let (status, text) =
             post(&api, EXTERNAL_SECRET, "application/json", Body::from_stream(futures::stream::iter(frames))).await;
         assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{text}");
+    }
+
+    #[tokio::test]
+    async fn chunks_without_end_are_given_up_at_the_largest_body() {
+        let frames = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let seen = frames.clone();
+        let endless = futures::stream::repeat_with(move || {
+            seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok::<_, std::io::Error>(vec![b' '; 1 << 16])
+        });
+        let (status, text) =
+            post(&FakeApi::default(), EXTERNAL_SECRET, "application/json", Body::from_stream(endless)).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{text}");
+        let read = frames.load(std::sync::atomic::Ordering::Relaxed) << 16;
+        assert!(read <= MAX_BODY + (1 << 17), "{read} bytes were read");
+    }
+
+    #[tokio::test]
+    async fn an_object_over_3_mib_is_judged_while_the_review_fits() {
+        let mut object = json!({"metadata": {"name": "x"}, "spec": {}});
+        object["metadata"]["annotations"] = json!({"big": "x".repeat(4 << 20)});
+        let body = review("CREATE", "v1", "ExternalSecret", object).to_string();
+        let (status, answer) = post(&FakeApi::default(), EXTERNAL_SECRET, "application/json", body).await;
+        let response = serde_json::from_str::<Value>(&answer).unwrap()["response"].clone();
+        assert_eq!((status, &response["uid"], &response["allowed"]), (StatusCode::OK, &json!("u-1"), &json!(false)));
+    }
+
+    #[tokio::test]
+    async fn the_last_of_duplicate_keys_of_an_object_counts() {
+        let body =
+            review("CREATE", "v1", "ExternalSecret", json!({"metadata": {"name": "x"}, "spec": "SPEC"})).to_string();
+        let good = r#"{"data":[{"secretKey":"a","remoteRef":{"key":"k"}}]}"#;
+        for (specs, allowed) in [(format!("{good},\"spec\":{{}}"), false), (format!("{{}},\"spec\":{good}"), true)] {
+            let body = body.replace("\"SPEC\"", &specs);
+            let (status, answer) = post(&FakeApi::default(), EXTERNAL_SECRET, "application/json", body).await;
+            let response = serde_json::from_str::<Value>(&answer).unwrap()["response"].clone();
+            assert_eq!((status, &response["uid"]), (StatusCode::OK, &json!("u-1")));
+            assert_eq!(response["allowed"], allowed, "{specs}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_in_place_of_an_object_is_refused() {
+        let body = review("CREATE", "v1", "ExternalSecret", json!([{}, {}])).to_string();
+        let (status, answer) = post(&FakeApi::default(), EXTERNAL_SECRET, "application/json", body).await;
+        let response = serde_json::from_str::<Value>(&answer).unwrap()["response"].clone();
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!((&response["uid"], &response["status"]["code"]), (&json!("u-1"), &json!(400)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -391,4 +391,16 @@ mod tests {
         review(running.webhook, &published(&api, &configurations()[0])).await.unwrap();
         ready(&running).await.unwrap();
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn plain_http_on_the_tls_port_is_told_so_and_harms_nobody() {
+        let api = FakeApi::default();
+        install(&api);
+        let running = run(&api, &[]).await;
+        eventually(SOON, async || ready(&running).await).await;
+        let (status, text) = get(running.webhook, PATH).await;
+        assert_eq!(status, 400);
+        assert!(text.contains("HTTPS"), "{text}");
+        eventually(SOON, async || ready(&running).await).await;
+    }
 }

@@ -1,13 +1,12 @@
 //! The controller as a process.
 
-use std::fs;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::NAMESPACE;
+use super::{NAMESPACE, Usage};
 use crate::cluster::Cluster;
 use crate::deps;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::guarded::{Guarded, Launch};
 use crate::ports;
 
@@ -65,22 +64,12 @@ impl Controller {
         Ok(samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 
-    /// CPU time that it has used so far, and the most memory that it had resident, in bytes.
+    /// What it has used so far.
     ///
     /// # Errors
     /// If the process is gone.
-    pub async fn usage(&self) -> Result<(Duration, u64)> {
-        let pid = self.process.pid().await?;
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the controller is gone")?;
-        // The name in parentheses may hold anything; the numbers start after its end. utime and stime are fields 14, 15.
-        let numbers: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 =
-            numbers.get(11..13).context("short stat")?.iter().filter_map(|it| it.parse::<u64>().ok()).sum();
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        let kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
-        // The kernel counts in hundredths of a second for user space, whatever its own tick is.
-        Ok((Duration::from_millis(ticks * 10), kib * 1024))
+    pub async fn usage(&self) -> Result<Usage> {
+        Usage::of(self.process.pid().await?)
     }
 
     /// What it has logged so far.

@@ -9,7 +9,7 @@ use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, 
 use kube::api::Api;
 use serde_json::{Value, json};
 
-use super::NAMESPACE;
+use super::{NAMESPACE, Usage};
 use crate::cluster::{Cluster, documents, yaml_files};
 use crate::deps;
 use crate::error::{Context, Error, Result};
@@ -26,6 +26,7 @@ pub struct Webhook {
 
 struct Replica {
     process: Guarded,
+    address: SocketAddr,
     health: String,
 }
 
@@ -67,7 +68,8 @@ impl Webhook {
                 .args(args.iter().copied())
                 .env([("KUBECONFIG", kubeconfig.display().to_string())])
                 .spawn()?;
-            started.push(Replica { process, health: format!("http://127.0.0.1:{health}/readyz") });
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            started.push(Replica { process, address, health: format!("http://127.0.0.1:{health}/readyz") });
         }
         let this = Self { replicas: Mutex::new(started), proxy };
         this.ready(Duration::from_secs(60)).await?;
@@ -78,6 +80,22 @@ impl Webhook {
     /// The port that the API server calls.
     pub fn port(&self) -> u16 {
         self.proxy.port()
+    }
+
+    /// Where replica `number` itself answers, not through the proxy.
+    ///
+    /// # Errors
+    /// If it doesn't run.
+    pub fn address(&self, number: usize) -> Result<SocketAddr> {
+        Ok(self.running().get(number).context(format!("webhook-{number} doesn't run"))?.address)
+    }
+
+    /// What replica `number` has used so far.
+    ///
+    /// # Errors
+    /// If it doesn't run.
+    pub fn usage(&self, number: usize) -> Result<Usage> {
+        Usage::of(self.running().get(number).context(format!("webhook-{number} doesn't run"))?.process.started()?)
     }
 
     /// Waits until every replica that runs says that it is ready.

@@ -43,8 +43,15 @@ fn all_sources() -> Vec<PathBuf> {
 
 #[test]
 fn pure_crates_list_no_runtime_and_no_client() {
-    let pure =
-        ["shared/api", "shared/secret", "shared/gojson", "shared/validate", "shared/lint", "controller/plan", "controller/provider"];
+    let pure = [
+        "shared/api",
+        "shared/secret",
+        "shared/gojson",
+        "shared/validate",
+        "shared/lint",
+        "controller/plan",
+        "controller/provider",
+    ];
     let banned = ["tokio", "kube", "kube-client", "kube-runtime", "reqwest", "hyper", "axum", "rand"];
     for name in pure {
         let listed = dependencies(&format!("{name}/Cargo.toml"));

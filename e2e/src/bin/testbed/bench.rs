@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use e2e::backend::OpenBao;
 use e2e::cluster::Cluster;
-use e2e::operator::Controller;
+use e2e::operator::{Controller, Usage};
 use e2e::testbed::{Parts, Testbed};
 use e2e::{Error, Result};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -135,7 +135,7 @@ async fn measure(options: &Options, scenario: &Scenario) -> Result<Figures> {
     };
     let (first_secret, all_secrets, all_ready) = times?;
     watching.abort();
-    let (cpu, peak_memory) = controller.usage().await?;
+    let Usage { cpu, resident: _, peak: peak_memory } = controller.usage().await?;
     let provider_calls = controller.metric("externalsecret_provider_api_calls_count", &[]).await?;
     let after = api_writes(&bed.cluster).await?;
     let writes = after

@@ -1,8 +1,10 @@
-//! The program behind `make cluster`, `make demo` and `make bench`. `make help` tells what each is for.
+//! The program behind `make cluster`, `make demo`, `make bench` and `make bench-webhook`. `make help` tells what each is for.
 
 mod background;
 mod bench;
+mod bench_webhook;
 mod demo;
+mod load;
 mod say;
 
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ enum Command {
     },
     /// Measure a first sync of many ExternalSecrets.
     Bench(bench::Options),
+    /// Measure how many reviews the webhook answers.
+    BenchWebhook(bench_webhook::Options),
 }
 
 #[derive(Subcommand)]
@@ -82,5 +86,6 @@ async fn run(command: Command) -> Result {
         Command::Cluster(Cluster::Serve { folder, options }) => background::serve(&folder, &options).await,
         Command::Demo { keep } => demo::run(keep).await,
         Command::Bench(options) => bench::run(&options).await,
+        Command::BenchWebhook(options) => bench_webhook::run(&options).await,
     }
 }
