@@ -49,6 +49,7 @@ fn pure_crates_list_no_runtime_and_no_client() {
         "shared/gojson",
         "shared/validate",
         "shared/lint",
+        "shared/template",
         "controller/plan",
         "controller/provider",
     ];

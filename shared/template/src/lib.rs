@@ -1,0 +1,45 @@
+//! Go's `text/template` with sprig's functions, for values that are bytes.
+//!
+//! Lives here: a parser, an evaluator, Go's `fmt`, and the functions. Outputs, and the texts of errors, are Go 1.26's.
+//! Clock and chance are handed in, every rendering is bounded, and nothing is read from disk or net.
+//! Deliberately not here: where templates and values come from, and what becomes of the result.
+//!
+//! ```
+//! use template::{Delims, Env, Functions, Options, Value, parse};
+//!
+//! let functions = Functions::sprig();
+//! let parsed = parse("greeting", "Hello {{ .name | upper | quote }}", &Delims::default(), &functions)?;
+//! assert!(parsed.fields_used().contains("name"));
+//!
+//! let env = Env::new(jiff::Timestamp::UNIX_EPOCH, |buffer| buffer.fill(7));
+//! let data = Value::string_map([("name", b"Ada")]);
+//! let out = parsed.render(&data, &functions, &env, &Options::default())?;
+//! assert_eq!(out, b"Hello \"ADA\"");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod builtin;
+mod env;
+mod exec;
+mod float;
+mod function;
+mod gofmt;
+mod gotime;
+mod lex;
+mod node;
+mod object;
+mod parse;
+mod pattern;
+mod semver;
+mod sprig;
+mod text;
+mod value;
+
+pub use env::{Env, Fill};
+pub use exec::{ExecError, MissingKey, Options};
+pub use function::{Answer, Call, Failure, Function, Functions, Limits};
+pub use lex::Delims;
+pub use object::Object;
+pub use parse::{ParseError, Template, parse};
+pub use semver::{Version, meets};
+pub use value::{Entries, Float, Int, List, Map, Type, Uint, Value};

@@ -1,0 +1,41 @@
+//! What a linter asks: which keys a template reads, and where it is broken.
+
+use template::{Delims, Functions, parse};
+
+#[test]
+fn the_keys_that_a_template_reads_are_known() {
+    let cases = [
+        ("{{ .a }}{{ $.b.c }}{{ index . \"d-e\" }}", "a b d-e"),
+        ("{{ with .a }}{{ .not }}{{ $.b }}{{ else }}{{ .c }}{{ end }}", "a b c"),
+        ("{{ range $k, $v := .a }}{{ .not }}{{ index $ \"b\" }}{{ end }}", "a b"),
+        ("{{ define \"t\" }}{{ .x }}{{ end }}{{ template \"t\" . }}{{ template \"t\" .y }}", "x y"),
+        ("{{ define \"t\" }}{{ .x }}{{ end }}{{ template \"t\" .y }}", "y"),
+        ("{{ (fromJson .a).b }}{{ $x := .c }}{{ $x.not }}", "a c"),
+        ("text", ""),
+    ];
+    for (text, want) in cases {
+        let got = parse("main", text, &Delims::default(), &Functions::sprig()).map(|t| t.fields_used());
+        let got = got.map(|fields| fields.into_iter().collect::<Vec<_>>().join(" "));
+        assert_eq!(got.as_deref(), Ok(want), "{text}");
+    }
+}
+
+#[test]
+fn a_broken_template_is_located() {
+    let cases = [
+        ("a\n {{ .b | nope }}", 2, 10, "template: t:2: function \"nope\" not defined"),
+        ("{{ if .a }}", 1, 12, "template: t:1: unexpected EOF"),
+        ("{{\n.a\n", 3, 1, "template: t:3: unclosed action started at t:1"),
+    ];
+    for (text, line, column, want) in cases {
+        let Err(error) = parse("t", text, &Delims::default(), &Functions::sprig()) else { panic!("{text} parses") };
+        assert_eq!((error.line, error.column, error.text.as_str()), (line, column, want), "{text}");
+    }
+}
+
+#[test]
+fn delimiters_can_be_chosen() {
+    let delims = Delims { left: "[[".into(), right: "]]".into() };
+    let parsed = parse("t", "{{ .no }} [[- .yes -]] x", &delims, &Functions::sprig());
+    assert_eq!(parsed.map(|t| t.fields_used().into_iter().collect()), Ok(vec!["yes".to_owned()]));
+}
