@@ -5,7 +5,7 @@
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use validate::Finding;
+use validate::{Code, Finding};
 
 use crate::review::{self, BadReview, Object, Operation, Request, Review, Verdict};
 
@@ -105,6 +105,10 @@ fn verdict_without_object(subject: Subject, request: &Request<'_>) -> Option<Ver
 
 fn by_rules<T>(object: &T, rules: fn(&T) -> Vec<Finding>) -> Verdict {
     let findings = rules(object);
+    // Settings of a provider that can't be read are no broken rule: Go's decoder would have stopped there.
+    if let Some(unreadable) = findings.iter().find(|finding| finding.code == Code::ProviderUnreadable) {
+        return Verdict::Undecodable { field: unreadable.path.clone(), message: unreadable.text.clone() };
+    }
     let warnings = validate::warnings(&findings);
     match validate::denial(&findings) {
         Some(message) => Verdict::Denied { message, warnings },
