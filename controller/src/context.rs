@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::StoreKind;
+use api::{SecretStoreSpec, StoreKind};
 use engine::Engine;
 use kube::Client;
 use providers::{Environment, HttpClients};
@@ -24,6 +24,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Whether a store with this spec is this controller's: of its class, or of none.
+    pub(crate) fn handles(&self, spec: &SecretStoreSpec) -> bool {
+        spec.controller.as_deref().is_none_or(|class| class.is_empty() || class == self.controller_class)
+    }
+
     /// Whether stores of this kind are validated by this process.
     pub(crate) fn checks(&self, kind: StoreKind) -> bool {
         match kind {
@@ -45,4 +50,13 @@ pub(crate) struct Context {
     pub(crate) events: Events,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Settings,
+}
+
+impl Context {
+    /// Ends a store's sessions: whoever uses it next opens it anew.
+    pub(crate) fn retire(&self, key: &StoreKey) {
+        self.engine.retire(|identity| {
+            identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name
+        });
+    }
 }

@@ -8,15 +8,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
-use engine::StoreIdentity;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
-use plan::data;
-use plan::names::{MANAGED_LABEL, OWNER_LABEL};
+use plan::{data, status};
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
 
@@ -177,7 +174,7 @@ pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
 /// A store's spec or one of its credentials changed: its session is over, it is checked again, and those that use it
 /// are tried again at once.
 fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
-    cx.engine.retire(|identity| is_of(identity, key));
+    cx.retire(key);
     for dependant in dependants(cx, key) {
         cx.world.remember(&dependant, |memory| memory.forced = true);
     }
@@ -187,14 +184,9 @@ fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
 
 fn gone(cx: &Arc<Context>, key: &StoreKey) {
     cx.world.remove_store(key);
-    cx.engine.retire(|identity| is_of(identity, key));
+    cx.retire(key);
     cx.stores.wake(key.clone(), Lane::Asked);
     store_checked(cx, key, false);
-}
-
-/// Whether an engine's handle belongs to this store.
-pub(crate) fn is_of(identity: &StoreIdentity, key: &StoreKey) -> bool {
-    identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name
 }
 
 /// The ExternalSecrets that read from a store.
@@ -212,7 +204,7 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
         Told::Restarted => present.clear(),
         Told::Present { object, listing } => {
             let key = Key::of(&object.metadata);
-            let seen = seen(&object.metadata);
+            let seen = SecretSeen::of(&object.metadata);
             if listing && (seen.managed || cx.world.is_credential(&key)) {
                 present.insert(key.clone());
             }
@@ -242,16 +234,6 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
         }
     })
     .await;
-}
-
-fn seen(meta: &ObjectMeta) -> SecretSeen {
-    let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
-    SecretSeen {
-        uid: meta.uid.clone().unwrap_or_default(),
-        resource_version: meta.resource_version.clone().unwrap_or_default(),
-        managed: label(MANAGED_LABEL).as_deref() == Some("true"),
-        owner_label: label(OWNER_LABEL),
-    }
 }
 
 /// Wakes whoever writes this Secret, unless it is in the very version that was last found as wished.
@@ -297,11 +279,7 @@ async fn namespaces(cx: Arc<Context>, listed: Sender<bool>) {
 fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
     let failing = cx.world.external_secrets(|object| {
         object.metadata.namespace.as_deref() == Some(namespace)
-            && object
-                .status
-                .iter()
-                .flat_map(|status| &status.conditions)
-                .any(|entry| entry.type_ == "Ready" && entry.status == "False")
+            && object.status.as_ref().is_some_and(|status| status::ready_is("False", &status.conditions))
     });
     for key in failing {
         cx.world.remember(&key, |memory| memory.forced = true);
@@ -316,9 +294,7 @@ pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool) {
         let Some(object) = cx.world.external_secret(&key) else { continue };
         let status = object.status.as_ref();
         let never_synced = status.is_none_or(|status| status.synced_resource_version.is_none());
-        let in_sync = status.is_some_and(|status| {
-            status.conditions.iter().any(|entry| entry.type_ == "Ready" && entry.status == "True")
-        });
+        let in_sync = status.is_some_and(|status| status::ready_is("True", &status.conditions));
         let forced = ready && cx.world.memory(&key).forced;
         if never_synced {
             cx.external_secrets.wake(key, Lane::New);

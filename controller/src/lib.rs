@@ -16,6 +16,7 @@ mod lookup;
 mod queue;
 mod run;
 mod secret_store;
+mod status_write;
 mod world;
 
 pub use args::Args;

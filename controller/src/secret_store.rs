@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{ClusterSecretStore, GoDuration, ProviderSpec, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
-use kube::Resource as _;
-use kube::api::{PartialObjectMeta, PostParams};
 use plan::event::{EventReason, Note};
 use plan::store::{self, Checked, StoreVerdict};
 use provider::{Error, ErrorKind};
@@ -15,8 +13,9 @@ use crate::clock;
 use crate::context::Context;
 use crate::events::Subject;
 use crate::external_secret::open;
-use crate::ingest::{is_of, store_checked};
+use crate::ingest::store_checked;
 use crate::queue::Next;
+use crate::status_write;
 use crate::world::{StoreCheck, StoreKey, StoreRecord};
 
 /// On a store: no events about the state of its provider's maintenance.
@@ -29,11 +28,8 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey) -> Next {
         cx.metrics.forget(kind(key), &key.name, &key.namespace);
         return Next::OnChange;
     };
-    let class = record.spec.controller.as_deref().unwrap_or_default();
-    if !cx.settings.checks(key.kind) {
-        return Next::OnChange;
-    }
-    if record.meta.deletion_timestamp.is_some() || (!class.is_empty() && class != cx.settings.controller_class) {
+    let ours = cx.settings.checks(key.kind) && cx.settings.handles(&record.spec);
+    if !ours || record.meta.deletion_timestamp.is_some() {
         return Next::OnChange;
     }
     let interval = match interval(&record.spec, cx.settings.store_interval) {
@@ -81,7 +77,7 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
             "store check failed"
         );
         // The next try opens it anew, with credentials as they are then.
-        cx.engine.retire(|identity| is_of(identity, key));
+        cx.retire(key);
     }
     if changed {
         tell(cx, record, note, now);
@@ -118,26 +114,14 @@ fn tell(cx: &Context, record: &StoreRecord, note: Note, now: jiff::Timestamp) {
 }
 
 async fn write(cx: &Context, record: &StoreRecord, status: SecretStoreStatus) -> Result<(), kube::Error> {
-    let meta = &record.meta;
-    let body = serde_json::json!({
-        "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
-        "kind": record.key.kind.as_str(),
-        "metadata": {
-            "name": meta.name, "namespace": meta.namespace, "uid": meta.uid, "resourceVersion": meta.resource_version,
-        },
-        "status": status,
-    });
-    let url = match record.key.kind {
-        StoreKind::SecretStore => SecretStore::url_path(&(), meta.namespace.as_deref()),
-        StoreKind::ClusterSecretStore => ClusterSecretStore::url_path(&(), None),
+    let version = match record.key.kind {
+        StoreKind::SecretStore => status_write::put::<SecretStore>(&cx.client, &record.meta, &status).await?,
+        StoreKind::ClusterSecretStore => {
+            status_write::put::<ClusterSecretStore>(&cx.client, &record.meta, &status).await?
+        }
     };
-    let bytes = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
-    let request = kube::core::Request::new(url)
-        .replace_subresource("status", &record.key.name, &PostParams::default(), bytes)
-        .map_err(kube::Error::BuildRequest)?;
-    let written: PartialObjectMeta<SecretStore> = cx.client.request(request).await?;
     let mut next = record.clone();
-    next.meta.resource_version = written.metadata.resource_version;
+    next.meta.resource_version = version;
     next.status = Some(status);
     cx.world.put_store(next);
     Ok(())

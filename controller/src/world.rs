@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use api::{ClusterSecretStore, ExternalSecret, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use plan::event::Note;
+use plan::names::{MANAGED_LABEL, OWNER_LABEL};
 
 /// A namespaced object of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +79,18 @@ pub(crate) struct SecretSeen {
     pub(crate) owner_label: Option<String>,
 }
 
+impl SecretSeen {
+    pub(crate) fn of(meta: &ObjectMeta) -> Self {
+        let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
+        Self {
+            uid: meta.uid.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            managed: label(MANAGED_LABEL).as_deref() == Some("true"),
+            owner_label: label(OWNER_LABEL),
+        }
+    }
+}
+
 /// What the controller remembers of one ExternalSecret from one reconcile to the next.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
@@ -96,6 +109,13 @@ pub(crate) struct Verified {
     pub(crate) resource_version: String,
     /// Hash of all that went into the wish: an equal wish needs no look at the Secret.
     pub(crate) wish: Option<String>,
+}
+
+impl Verified {
+    /// The version of a Secret that is as wished; none before the API server gave it one.
+    pub(crate) fn of(meta: &ObjectMeta, wish: Option<String>) -> Option<Self> {
+        Some(Self { uid: meta.uid.clone()?, resource_version: meta.resource_version.clone()?, wish })
+    }
 }
 
 /// What a store's last check in this process said.

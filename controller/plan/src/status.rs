@@ -126,6 +126,11 @@ pub fn ready(status: &str, reason: &str, message: &str, detail: Option<String>) 
     }
 }
 
+/// Whether the condition `Ready` has this status.
+pub fn ready_is(status: &str, conditions: &[Condition]) -> bool {
+    conditions.iter().any(|entry| entry.type_ == "Ready" && entry.status == status)
+}
+
 /// Puts `condition` into the list: one entry for each type, a replaced one moves to the end, the transition time stays
 /// while the status does, and an equal one changes nothing.
 pub fn set(conditions: &mut Vec<Condition>, mut condition: Condition, now: Timestamp) {

@@ -77,7 +77,7 @@ fn refused(message: &str, detail: String) -> (Condition, Note, bool, bool) {
 
 /// Whether the status says that the store is ready.
 pub fn is_ready(status: Option<&SecretStoreStatus>) -> bool {
-    status.is_some_and(|status| status.conditions.iter().any(|entry| entry.type_ == "Ready" && entry.status == "True"))
+    status.is_some_and(|status| status::ready_is("True", &status.conditions))
 }
 
 /// Whether a ClusterSecretStore with these `conditions` may be used from a namespace. No condition allows every

@@ -88,7 +88,7 @@ fn finish(
                 }
                 Write::Nothing if done && existing.is_some() => {
                     outcome.binding = Some(seen.target.name.clone());
-                    let verified = existing.and_then(version).map(|verified| Verified { wish: Some(wish), ..verified });
+                    let verified = existing.and_then(|live| Verified::of(&live.metadata, Some(wish)));
                     cx.world.remember(&seen.key, |memory| memory.verified = verified);
                 }
                 Write::Nothing | Write::Delete { uid: _, resource_version: _ } => {}
@@ -119,20 +119,10 @@ async fn write(cx: &Context, seen: &Live, write: &Write) -> Result<Option<Verifi
             return Ok(None);
         }
     };
-    let verified = version(&written);
-    if let Some(verified) = &verified {
-        // Known before the watch tells: the event of our own write must not look like drift.
-        let owner_label =
-            written.metadata.labels.as_ref().and_then(|labels| labels.get(plan::names::OWNER_LABEL)).cloned();
-        cx.world.put_secret(
-            &seen.target,
-            Some(SecretSeen {
-                uid: verified.uid.clone(),
-                resource_version: verified.resource_version.clone(),
-                managed: true,
-                owner_label,
-            }),
-        );
+    // Known before the watch tells: the event of our own write must not look like drift.
+    let verified = Verified::of(&written.metadata, None);
+    if verified.is_some() {
+        cx.world.put_secret(&seen.target, Some(SecretSeen::of(&written.metadata)));
     }
     Ok(verified)
 }
@@ -170,11 +160,6 @@ fn failed(mut outcome: Outcome, error: &kube::Error) -> Outcome {
 
 fn secrets(cx: &Context, seen: &Live) -> Api<SecretObject> {
     Api::namespaced(cx.client.clone(), &seen.target.namespace)
-}
-
-fn version(secret: &SecretObject) -> Option<Verified> {
-    let meta = &secret.metadata;
-    Some(Verified { uid: meta.uid.clone()?, resource_version: meta.resource_version.clone()?, wish: None })
 }
 
 /// All that the wished Secret is made of: the object's own version covers its spec, labels and annotations.

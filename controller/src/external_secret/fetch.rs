@@ -48,8 +48,7 @@ async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<
         let cause = format!("{resource}.external-secrets.io {:?} not found", name.name);
         return Err(refuse(format!("could not get {kind} {:?}, {cause}", name.name)));
     };
-    let class = record.spec.controller.as_deref().unwrap_or_default();
-    if !class.is_empty() && class != cx.settings.controller_class {
+    if !cx.settings.handles(&record.spec) {
         return Err(refuse("can not reference unmanaged store".into()));
     }
     if name.kind == StoreKind::ClusterSecretStore && !record.spec.conditions.is_empty() {

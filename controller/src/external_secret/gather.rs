@@ -70,8 +70,7 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
         }
         let store_key = store_key(&name, &key.namespace);
         let Some(record) = store_record(cx, &store_key).await? else { continue };
-        let class = record.spec.controller.as_deref().unwrap_or_default();
-        if !class.is_empty() && class != cx.settings.controller_class {
+        if !cx.settings.handles(&record.spec) {
             return Ok(Seen::Foreign);
         }
         let checked = cx
@@ -183,9 +182,8 @@ async fn existing(
 }
 
 fn remember_intact(cx: &Context, key: &Key, secret: &SecretObject) {
-    if let (Some(uid), Some(resource_version)) = (secret.metadata.uid.clone(), secret.metadata.resource_version.clone())
-    {
-        cx.world.remember(key, |memory| memory.verified = Some(Verified { uid, resource_version, wish: None }));
+    if let Some(verified) = Verified::of(&secret.metadata, None) {
+        cx.world.remember(key, |memory| memory.verified = Some(verified));
     }
 }
 

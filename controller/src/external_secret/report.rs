@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::{ExternalSecret, ExternalSecretStatus};
 use jiff::Timestamp;
 use kube::Resource as _;
-use kube::api::{PartialObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{PartialObjectMeta, Patch, PatchParams};
 use kube::core::error_boundary::InvalidObject;
 use plan::event::{EventReason, Note};
 use plan::status::{self, Verdict};
@@ -17,6 +17,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::events::Subject;
 use crate::queue::Next;
+use crate::status_write;
 
 /// What is to be told.
 pub(crate) struct Outcome {
@@ -71,24 +72,9 @@ pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now
 }
 
 async fn write(cx: &Context, seen: &Live, status: ExternalSecretStatus) -> Result<(), kube::Error> {
-    let meta = &seen.object.metadata;
-    // The status subresource takes nothing else from the object, so nothing else is sent; the version guards it.
-    let body = serde_json::json!({
-        "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
-        "kind": "ExternalSecret",
-        "metadata": {
-            "name": meta.name, "namespace": meta.namespace, "uid": meta.uid, "resourceVersion": meta.resource_version,
-        },
-        "status": status,
-    });
-    let url = ExternalSecret::url_path(&(), meta.namespace.as_deref());
-    let bytes = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
-    let request = kube::core::Request::new(url)
-        .replace_subresource("status", &seen.key.name, &PostParams::default(), bytes)
-        .map_err(kube::Error::BuildRequest)?;
-    let written: PartialObjectMeta<ExternalSecret> = cx.client.request(request).await?;
+    let version = status_write::put::<ExternalSecret>(&cx.client, &seen.object.metadata, &status).await?;
     let mut object = (*seen.object).clone();
-    object.metadata.resource_version = written.metadata.resource_version;
+    object.metadata.resource_version = version;
     object.status = Some(status);
     cx.world.put_external_secret(object);
     Ok(())
