@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use api::GoDuration;
+use plan::template::Delims;
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser};
 
 /// Synchronises secrets of external systems into Kubernetes Secrets.
@@ -42,6 +43,13 @@ pub struct Args {
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub enable_flood_gate: bool,
 
+    /// What opens an action in the templates of targets; a rewrite's templates always have "{{".
+    #[arg(long, default_value = "{{", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub template_left_delimiter: String,
+    /// What closes an action in the templates of targets.
+    #[arg(long, default_value = "}}", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub template_right_delimiter: String,
+
     /// Flags that were given and have no meaning here.
     #[arg(skip)]
     pub(crate) ignored: Vec<&'static str>,
@@ -74,8 +82,6 @@ const IGNORED: &[(&str, bool)] = &[
     ("enable-generator-state", true),
     ("enable-extended-metric-labels", true),
     ("unsafe-allow-generic-targets", true),
-    ("template-left-delimiter", false),
-    ("template-right-delimiter", false),
     ("generator-gc-grace-period", false),
     ("enable-vault-token-cache", true),
     ("vault-token-cache-size", false),
@@ -93,6 +99,10 @@ impl Args {
     /// Reads the command line; ends the process on `--help` and on a flag that doesn't exist.
     pub fn from_command_line() -> Self {
         Self::read(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    pub(crate) fn delims(&self) -> Delims {
+        Delims { left: self.template_left_delimiter.clone(), right: self.template_right_delimiter.clone() }
     }
 
     fn read(line: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<Self, clap::Error> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use api::{SecretStoreSpec, StoreKind};
 use engine::Engine;
 use kube::Client;
+use plan::template;
 use providers::{Environment, HttpClients};
 use telemetry::Metrics;
 
@@ -45,6 +46,7 @@ pub(crate) struct Context {
     pub(crate) external_secrets: Workqueue<Key>,
     pub(crate) stores: Workqueue<StoreKey>,
     pub(crate) engine: Engine,
+    pub(crate) templates: template::Engine,
     pub(crate) environment: Environment,
     pub(crate) http: HttpClients,
     pub(crate) events: Events,

@@ -5,11 +5,11 @@ mod deletion;
 mod fetch;
 mod gather;
 mod report;
+mod templates;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use plan::data;
 use plan::refresh::{self, Due};
 use plan::status::{Again, Verdict};
 use provider::Retry;
@@ -46,8 +46,7 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key) -> Next {
         Due::Wait => return seen.next_wakeup(now),
     }
     let answers = fetch::fetch(cx, &seen).await; // I/O, a failure is a value
-    let spec = &seen.object.spec;
-    let assembled = match data::assemble(spec, answers) {
+    let assembled = match templates::assemble(cx, &seen, answers, now).await {
         // pure
         Ok(assembled) => assembled,
         Err(failure) => {
@@ -60,7 +59,8 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key) -> Next {
             };
         }
     };
-    match apply::apply(cx, &seen, assembled).await {
+    let rendered = templates::render(cx, &seen, &assembled.data, now).await; // I/O for what it is read from, then pure
+    match apply::apply(cx, &seen, assembled, rendered).await {
         // I/O
         Ok(outcome) => report::report(cx, &seen, outcome, now).await, // I/O
         // Somebody else wrote the Secret in the meantime: what was read is stale, nothing is to be reported.
@@ -72,8 +72,8 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key) -> Next {
 fn next(verdict: &Verdict, seen: &gather::Live, now: jiff::Timestamp) -> Next {
     match verdict {
         Verdict::Done { reason: _, message: _ } => seen.next_after_sync(now),
-        Verdict::Failed { message: _, detail: _, again: Again::Backoff } => Next::Backoff,
-        Verdict::Failed { message: _, detail: _, again: Again::OnChange } => Next::OnChange,
+        Verdict::Failed { message: _, text: _, detail: _, again: Again::Backoff } => Next::Backoff,
+        Verdict::Failed { message: _, text: _, detail: _, again: Again::OnChange } => Next::OnChange,
     }
 }
 

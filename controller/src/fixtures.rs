@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use engine::{Engine, Limits};
 use kube::Client;
+use plan::template;
 use providers::{Environment, HttpClients};
 use serde_json::{Value, json};
 use telemetry::Metrics;
@@ -45,6 +46,7 @@ pub(crate) fn context(objects: &[(&str, Value)]) -> Arc<Context> {
         external_secrets: Default::default(),
         stores: Default::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
+        templates: template::Engine::new(template::Functions::sprig(), template::Delims::default(), template::Limits::default()),
         environment,
         http,
         events,

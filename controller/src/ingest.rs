@@ -9,15 +9,17 @@ use std::sync::Arc;
 
 use api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
+use plan::template::SourceKind;
 use plan::{data, status};
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
 
 use crate::context::Context;
+use crate::dependencies::{Dependant, Input};
 use crate::external_secret::{refuse_unreadable, store_key};
 use crate::world::{Change, Key, SecretSeen, StoreKey, StoreRecord};
 
@@ -45,6 +47,10 @@ pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
         start("secrets", cx, {
             let scope = scope.clone();
             move |cx, listed| secrets(cx, listed, scope)
+        }),
+        start("configmaps", cx, {
+            let scope = scope.clone();
+            move |cx, listed| config_maps(cx, listed, scope)
         }),
         start("externalsecrets", cx, {
             let scope = scope.clone();
@@ -205,12 +211,13 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
         Told::Present { object, listing } => {
             let key = Key::of(&object.metadata);
             let seen = SecretSeen::of(&object.metadata);
-            if listing && (seen.managed || cx.world.is_credential(&key)) {
+            let input = Input { kind: SourceKind::Secret, key: key.clone() };
+            if listing && (seen.managed || cx.world.is_input(&input)) {
                 present.insert(key.clone());
             }
-            credential_changed(&cx, &key, Some(&seen.resource_version));
+            input_changed(&cx, &input, Some(&seen.resource_version));
             // A foreign Secret leaves no trace, unless it was ours a moment ago.
-            let kept = (seen.managed || cx.world.is_credential(&key)).then(|| seen.clone());
+            let kept = (seen.managed || cx.world.is_input(&input)).then(|| seen.clone());
             let before = cx.world.put_secret(&key, kept);
             if before.as_ref() != Some(&seen) && (seen.managed || before.is_some_and(|before| before.managed)) {
                 target_changed(&cx, &key);
@@ -218,7 +225,7 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
         }
         Told::Gone(object) => {
             let key = Key::of(&object.metadata);
-            credential_changed(&cx, &key, None);
+            input_changed(&cx, &Input { kind: SourceKind::Secret, key: key.clone() }, None);
             if cx.world.put_secret(&key, None).is_some_and(|before| before.managed) {
                 target_changed(&cx, &key);
             }
@@ -227,13 +234,45 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
             for key in cx.world.retain_secrets(&present) {
                 target_changed(&cx, &key);
             }
-            for key in cx.world.credential_secrets().into_iter().filter(|key| !present.contains(key)) {
-                credential_changed(&cx, &key, None);
-            }
+            missing_inputs(&cx, SourceKind::Secret, &present);
             present = HashSet::new();
         }
     })
     .await;
+}
+
+/// ConfigMaps leave no trace: only those that something was made of matter, and of them only that they changed.
+async fn config_maps(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
+    // Nothing waits for the first listing: a ConfigMap is read when it is needed, and a role that doesn't let us watch
+    // them only makes its readers wait for their next refresh.
+    listed.send_replace(true);
+    let api: Api<PartialObjectMeta<ConfigMap>> = namespaced(&cx, &scope);
+    let mut present = HashSet::new();
+    follow(api, listed, |told| match told {
+        Told::Restarted => present.clear(),
+        Told::Present { object, listing } => {
+            let input = Input { kind: SourceKind::ConfigMap, key: Key::of(&object.metadata) };
+            input_changed(&cx, &input, object.metadata.resource_version.as_deref());
+            if listing && cx.world.is_input(&input) {
+                present.insert(input.key);
+            }
+        }
+        Told::Gone(object) => {
+            input_changed(&cx, &Input { kind: SourceKind::ConfigMap, key: Key::of(&object.metadata) }, None);
+        }
+        Told::Listed => {
+            missing_inputs(&cx, SourceKind::ConfigMap, &present);
+            present = HashSet::new();
+        }
+    })
+    .await;
+}
+
+/// What something was made of and a full listing no longer had is gone.
+fn missing_inputs(cx: &Arc<Context>, kind: SourceKind, present: &HashSet<Key>) {
+    for input in cx.world.inputs(kind).into_iter().filter(|input| !present.contains(&input.key)) {
+        input_changed(cx, &input, None);
+    }
 }
 
 /// Wakes whoever writes this Secret, unless it is in the very version that was last found as wished.
@@ -250,9 +289,16 @@ fn target_changed(cx: &Arc<Context>, secret: &Key) {
     }
 }
 
-fn credential_changed(cx: &Arc<Context>, secret: &Key, version: Option<&str>) {
-    for store in cx.world.stores_outdated_by(secret, version) {
-        store_changed(cx, &store);
+/// Tells those that read this Secret or ConfigMap in another version: a store is opened anew, a template rendered anew.
+fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
+    for reader in cx.world.outdated_by(input, version) {
+        match reader {
+            Dependant::Store(store) => store_changed(cx, &store),
+            Dependant::ExternalSecret(key) => {
+                cx.world.remember(&key, |memory| memory.forced = true);
+                cx.external_secrets.wake(key, Lane::Asked);
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod args;
 mod clock;
 mod context;
+mod dependencies;
 mod events;
 mod external_secret;
 #[cfg(test)]

@@ -13,10 +13,12 @@ use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::Api;
 use kube::api::PostParams;
 use plan::secret_object::SecretObject;
+use plan::template::SourceKind;
 use provider::{Credentials, Error, ErrorKind, ServiceAccountToken};
 use secret::SecretBytes;
 
 use crate::context::Context;
+use crate::dependencies::{Dependant, Input};
 use crate::world::{Key, StoreKey};
 
 /// Where a pod finds the token of its own ServiceAccount.
@@ -47,16 +49,23 @@ impl StoreCredentials {
         let key = Key { namespace, name: name.to_owned() };
         let api: Api<SecretObject> = Api::namespaced(self.context.client.clone(), &key.namespace);
         let found = api.get_opt(name).await;
-        // Noted whatever came back: the store is tried again when the Secret appears or changes.
         let version =
             found.as_ref().ok().and_then(Option::as_ref).and_then(|secret| secret.metadata.resource_version.clone());
-        self.context.world.depends_on(&self.store, &key, version);
+        self.note(SourceKind::Secret, &key, version);
         let why = match found {
             Ok(Some(secret)) => return Ok(secret),
             Ok(None) => format!("secrets {name:?} not found"),
             Err(error) => api_text(&error),
         };
         Err(invalid(format!("cannot get Kubernetes secret {name:?} from namespace {:?}: {why}", key.namespace)))
+    }
+}
+
+impl StoreCredentials {
+    /// Noted whatever came back: the store is tried again when the object appears or changes.
+    fn note(&self, kind: SourceKind, key: &Key, version: Option<String>) {
+        let input = Input { kind, key: key.clone() };
+        self.context.world.depends_on(Dependant::Store(self.store.clone()), input, version);
     }
 }
 
@@ -85,7 +94,10 @@ impl Credentials for StoreCredentials {
             }
             CaProviderType::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.context.client.clone(), &namespace);
-                let map = api.get(&ca.name).await.map_err(|error| {
+                let found = api.get(&ca.name).await;
+                let version = found.as_ref().ok().and_then(|map| map.metadata.resource_version.clone());
+                self.note(SourceKind::ConfigMap, &Key { namespace: namespace.clone(), name: ca.name.clone() }, version);
+                let map = found.map_err(|error| {
                     invalid(format!(
                         "cannot get Kubernetes configmap {:?} from namespace {namespace:?}: {}",
                         ca.name,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use engine::{Engine, Limits};
 use futures::FutureExt as _;
 use kube::Client;
+use plan::template;
 use providers::{Environment, HttpClients};
 use telemetry::{Lane, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,6 +59,7 @@ async fn serve(args: Args) -> Result<(), String> {
         external_secrets: Workqueue::default(),
         stores: Workqueue::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
+        templates: template::Engine::new(template::Functions::sprig(), args.delims(), template::Limits::default()),
         environment,
         http,
         events,

@@ -9,6 +9,9 @@ use api::{ClusterSecretStore, ExternalSecret, SecretStore, SecretStoreSpec, Secr
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use plan::event::Note;
 use plan::names::{MANAGED_LABEL, OWNER_LABEL};
+use plan::template::SourceKind;
+
+use crate::dependencies::{Dependant, Dependencies, Input};
 
 /// A namespaced object of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,8 +138,7 @@ struct Inner {
     checks: HashMap<StoreKey, StoreCheck>,
     secrets: HashMap<Key, SecretSeen>,
     namespaces: HashMap<String, Arc<BTreeMap<String, String>>>,
-    /// Credential Secret to the stores that read it, with the version each one read (none: it wasn't there).
-    credentials: HashMap<Key, BTreeMap<StoreKey, Option<String>>>,
+    dependencies: Dependencies,
 }
 
 /// See the module.
@@ -192,6 +194,7 @@ impl World {
             inner.unlink(&target_key(&object), &key.name);
         }
         inner.memories.remove(key);
+        inner.dependencies.forget(&Dependant::ExternalSecret(key.clone()));
     }
 
     /// The keys of all ExternalSecrets that `wanted` picks.
@@ -281,10 +284,7 @@ impl World {
         let mut inner = self.write();
         inner.stores.remove(key);
         inner.checks.remove(key);
-        for users in inner.credentials.values_mut() {
-            users.remove(key);
-        }
-        inner.credentials.retain(|_, users| !users.is_empty());
+        inner.dependencies.forget(&Dependant::Store(key.clone()));
     }
 
     /// Forgets stores of `kind` that a full listing no longer had; answers which.
@@ -321,25 +321,28 @@ impl World {
         };
     }
 
-    /// Notes that a store looked up a credential Secret, and in which version it found it.
-    pub(crate) fn depends_on(&self, store: &StoreKey, secret: &Key, version: Option<String>) {
-        self.write().credentials.entry(secret.clone()).or_default().insert(store.clone(), version);
+    /// Notes that `reader` looked for a Secret or ConfigMap, and in which version it found it.
+    pub(crate) fn depends_on(&self, reader: Dependant, input: Input, version: Option<String>) {
+        self.write().dependencies.note(reader, input, version);
     }
 
-    /// The stores that read this credential Secret in another version than `version` (none: it is gone).
-    pub(crate) fn stores_outdated_by(&self, secret: &Key, version: Option<&str>) -> Vec<StoreKey> {
-        let inner = self.read();
-        let users = inner.credentials.get(secret).into_iter().flatten();
-        users.filter(|(_, read)| read.as_deref() != version).map(|(store, _)| store.clone()).collect()
+    /// Forgets what `reader` depended on.
+    pub(crate) fn depends_on_nothing(&self, reader: &Dependant) {
+        self.write().dependencies.forget(reader);
     }
 
-    /// Every Secret that some store read or looked for.
-    pub(crate) fn credential_secrets(&self) -> Vec<Key> {
-        self.read().credentials.keys().cloned().collect()
+    /// Those that read `input` in another version than `version` (none: it is gone).
+    pub(crate) fn outdated_by(&self, input: &Input, version: Option<&str>) -> Vec<Dependant> {
+        self.read().dependencies.outdated(input, version)
     }
 
-    pub(crate) fn is_credential(&self, secret: &Key) -> bool {
-        self.read().credentials.contains_key(secret)
+    /// Every Secret or ConfigMap that something was made of.
+    pub(crate) fn inputs(&self, kind: SourceKind) -> Vec<Input> {
+        self.read().dependencies.of_kind(kind)
+    }
+
+    pub(crate) fn is_input(&self, input: &Input) -> bool {
+        self.read().dependencies.contains(input)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {

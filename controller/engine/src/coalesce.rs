@@ -1,32 +1,43 @@
-//! Identical reads in flight become one.
+//! Identical reads in flight become one, and so do identical finds.
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use provider::{Error, ErrorKind, Payload, ReadKey};
+use provider::{Error, ErrorKind};
 
 /// What every asker of one read gets.
-pub(crate) type Answer = Result<Arc<Payload>, Error>;
+pub(crate) type Answer<V> = Result<Arc<V>, Error>;
 
-type Flight = Shared<BoxFuture<'static, Answer>>;
+type Flight<V> = Shared<BoxFuture<'static, Answer<V>>>;
+type Flights<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
 
 /// The reads of one store that are under way.
 ///
 /// A read may only answer those who asked before it ended; nothing is kept once it has. That is the strictest
 /// freshness rule, and it already merges the references of one object and the objects that start together.
-#[derive(Default)]
-pub(crate) struct Coalesce {
-    flights: Arc<Mutex<HashMap<ReadKey, Flight>>>,
+pub(crate) struct Coalesce<K, V> {
+    flights: Flights<K, V>,
 }
 
-impl Coalesce {
+impl<K, V> Default for Coalesce<K, V> {
+    fn default() -> Self {
+        Self { flights: Arc::default() }
+    }
+}
+
+impl<K, V> Coalesce<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Send + Sync + 'static,
+{
     /// Joins the read of `key` that is under way, or starts one with `read`. The flag is true for a joiner.
-    pub(crate) fn join<F>(&self, key: &ReadKey, read: impl FnOnce() -> F) -> (Flight, bool)
+    pub(crate) fn join<F>(&self, key: &K, read: impl FnOnce() -> F) -> (Flight<V>, bool)
     where
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = Answer<V>> + Send + 'static,
     {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(key) {
@@ -56,12 +67,12 @@ impl Coalesce {
 }
 
 /// Takes the flight off the table when its read ends, even by a panic, so that no key is stuck for ever.
-struct Landing {
-    table: Arc<Mutex<HashMap<ReadKey, Flight>>>,
-    key: ReadKey,
+struct Landing<K: Eq + Hash, V> {
+    table: Flights<K, V>,
+    key: K,
 }
 
-impl Drop for Landing {
+impl<K: Eq + Hash, V> Drop for Landing<K, V> {
     fn drop(&mut self) {
         // Taken out under the lock, dropped after it.
         let flight = self.table.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
@@ -73,6 +84,7 @@ impl Drop for Landing {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use provider::{Payload, ReadKey};
     use secret::SecretBytes;
     use tokio::sync::Notify;
 
@@ -85,7 +97,7 @@ mod tests {
     /// Starts one read for each key, all before any may end; answers how many reads were made.
     async fn reads_made(keys: &[&str]) -> usize {
         let (reads, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-        let coalesce = Coalesce::default();
+        let coalesce: Coalesce<ReadKey, Payload> = Coalesce::default();
         let flights: Vec<_> = keys
             .iter()
             .map(|name| {
@@ -123,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_not_kept_once_the_read_has_ended() {
-        let coalesce = Coalesce::default();
+        let coalesce: Coalesce<ReadKey, Payload> = Coalesce::default();
         let mut joined = Vec::new();
         for _ in 0..2 {
             let (flight, second) = coalesce.join(&key("db"), || async { Err(Error::not_found("Get")) });
@@ -135,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_that_panics_frees_its_key() {
-        let coalesce = Coalesce::default();
+        let coalesce: Coalesce<ReadKey, Payload> = Coalesce::default();
         let (flight, _) = coalesce.join(&key("db"), || async { panic!("provider bug") });
         assert!(flight.await.is_err());
         assert!(!coalesce.join(&key("db"), || async { Err(Error::not_found("Get")) }).1);

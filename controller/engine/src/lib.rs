@@ -1,6 +1,6 @@
 //! The store engine: one live handle for each store identity, and what all objects that use it share.
 //!
-//! Lives here: opening a store once however many ask ([`Engine`]), sharing identical reads in flight, limits and
+//! Lives here: opening a store once however many ask ([`Engine`]), sharing identical reads and finds in flight, limits and
 //! deadlines ([`Handle`]). Deliberately not here: what a backend is (`provider`, `providers`), and who may use which
 //! store (`controller`).
 //!
@@ -10,7 +10,7 @@ mod coalesce;
 mod handle;
 mod identity;
 
-pub use handle::{Handle, Limits};
+pub use handle::{Found, Handle, Limits};
 pub use identity::StoreIdentity;
 
 use std::collections::HashMap;

@@ -3,13 +3,16 @@
 //! A provider's failure is an input here: [`assemble`] says what it means for the object.
 
 use api::{
-    DataFrom, DeletionPolicy, ExternalSecretData, ExternalSecretSpec, MetadataPolicy, SecretStoreRef, StoreKind,
+    ConversionStrategy, DataFrom, DecodingStrategy, DeletionPolicy, ExternalSecretData, ExternalSecretSpec, FindName,
+    MetadataPolicy, NullBytePolicy, Rewrite, SecretStoreRef, StoreKind,
 };
-use provider::{Error, ErrorKind, ReadKey, RemoteRef};
+use provider::{Error, ErrorKind, Find, ReadKey, RemoteRef};
 use secret::{SecretBytes, SecretMap};
+use template::Env;
 
 use crate::event::{EventReason, Note};
-use crate::{decode, keys};
+use crate::template::Engine;
+use crate::{decode, keys, rewrite};
 
 /// Which store an entry reads from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,27 +29,34 @@ pub struct Need {
     /// From which store.
     pub store: StoreName,
     /// What.
-    pub reference: RemoteRef,
-    /// `dataFrom` entries bring maps, `data` entries bring values.
-    pub shape: Shape,
+    pub what: What,
 }
 
-/// How many values a fetch brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// Key-value pairs.
-    Map,
-    /// One value.
-    Value,
+/// What a fetch is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// One value: `data[]`.
+    Value(RemoteRef),
+    /// The key-value pairs of one remote key: `dataFrom[].extract`.
+    Map(RemoteRef),
+    /// All remote keys that match, with their values: `dataFrom[].find`.
+    Find(Find),
 }
 
 /// What a fetch brought.
 #[derive(Clone, Debug)]
 pub enum Fetched {
-    /// For [`Shape::Map`].
+    /// For [`What::Map`].
     Map(SecretMap),
-    /// For [`Shape::Value`].
+    /// For [`What::Value`].
     Value(SecretBytes),
+    /// For [`What::Find`].
+    Found {
+        /// Remote names to values.
+        values: SecretMap,
+        /// Whether the names are converted before any rewrite, as some of the reference's providers do by themselves.
+        convert_first: bool,
+    },
 }
 
 /// The data of the Secret, and what is to be told about entries that were skipped.
@@ -72,19 +82,10 @@ pub struct Failure {
 pub fn unsupported(spec: &ExternalSecretSpec) -> Option<String> {
     let field = |path: String| Some(format!("{path} is not supported by this version of the controller"));
     for (index, entry) in spec.data_from.iter().enumerate() {
-        let DataFrom { extract: _, find, rewrite, source_ref } = entry;
-        if find.is_some() {
-            return field(format!("spec.dataFrom[{index}].find"));
-        }
-        if !rewrite.is_empty() {
-            return field(format!("spec.dataFrom[{index}].rewrite"));
-        }
+        let DataFrom { extract: _, find: _, rewrite: _, source_ref } = entry;
         if source_ref.as_ref().is_some_and(|source| source.generator_ref.is_some()) {
             return field(format!("spec.dataFrom[{index}].sourceRef.generatorRef"));
         }
-    }
-    if spec.target.template.is_some() {
-        return field("spec.target.template".into());
     }
     if spec.target.manifest.is_some() {
         return field("spec.target.manifest".into());
@@ -95,13 +96,17 @@ pub fn unsupported(spec: &ExternalSecretSpec) -> Option<String> {
 /// What must be fetched, `dataFrom` first and then `data`, in the order of the manifest.
 pub fn needs(spec: &ExternalSecretSpec) -> Vec<Need> {
     let from = spec.data_from.iter().filter_map(|entry| {
-        let extract = entry.extract.as_ref()?;
+        let what = match (&entry.find, &entry.extract) {
+            (Some(find), _) => What::Find(wished(find)),
+            (None, Some(extract)) => What::Map(reference(extract)),
+            (None, None) => return None,
+        };
         let own = entry.source_ref.as_ref().and_then(|source| source.store_ref.as_ref());
-        Some(Need { store: store_name(spec, own), reference: reference(extract), shape: Shape::Map })
+        Some(Need { store: store_name(spec, own), what })
     });
     let single = spec.data.iter().map(|entry| {
         let own = entry.source_ref.as_ref().and_then(|source| source.store_ref.as_ref());
-        Need { store: store_name(spec, own), reference: reference(&entry.remote_ref), shape: Shape::Value }
+        Need { store: store_name(spec, own), what: What::Value(reference(&entry.remote_ref)) }
     });
     from.chain(single).collect()
 }
@@ -121,25 +126,44 @@ pub fn stores(spec: &ExternalSecretSpec) -> Vec<StoreName> {
 /// # Errors
 /// The first entry that fails fails the whole, except a remote key that doesn't exist under a deletion policy other
 /// than Retain: that one is skipped with an event.
-pub fn assemble(spec: &ExternalSecretSpec, answers: Vec<Result<Fetched, Error>>) -> Result<Assembled, Failure> {
+pub fn assemble(
+    spec: &ExternalSecretSpec,
+    answers: Vec<Result<Fetched, Error>>,
+    engine: &Engine,
+    env: &Env,
+) -> Result<Assembled, Failure> {
     let mut out = Assembled::default();
     let mut answers = answers.into_iter();
     let skips = spec.target.deletion_policy != DeletionPolicy::Retain;
     for (index, entry) in spec.data_from.iter().enumerate() {
-        let Some(extract) = &entry.extract else { continue };
-        let place = format!("error processing spec.dataFrom[{index}].extract, err: ");
+        let (field, treatment) = match (&entry.find, &entry.extract) {
+            (Some(find), _) => ("find", Treatment::of_found(find, &entry.rewrite)),
+            (None, Some(extract)) => ("extract", Treatment::of_extracted(extract, &entry.rewrite)),
+            (None, None) => continue,
+        };
+        let place = format!("error processing spec.dataFrom[{index}].{field}, err: ");
+        let fail = |text| Failure { cause: None, text: format!("{place}{text}") };
         match next_answer(&mut answers) {
             Err(error) if skips && error.kind() == ErrorKind::NotFound => out.notes.push(Note::normal(
                 EventReason::MissingProviderSecret,
                 format!("secret does not exist at provider using spec.dataFrom[{index}]"),
             )),
             Err(error) => return Err(Failure { text: format!("{place}{error}"), cause: Some(error) }),
-            Ok(Fetched::Map(map)) => {
-                let ready =
-                    extracted(extract, map).map_err(|text| Failure { cause: None, text: format!("{place}{text}") })?;
-                out.data.extend(ready);
+            Ok(Fetched::Map(map)) if entry.find.is_none() => {
+                out.data.extend(treatment.apply(map, engine, env).map_err(fail)?)
             }
-            Ok(Fetched::Value(_)) => return Err(mismatch()),
+            Ok(Fetched::Found { values, convert_first }) if entry.find.is_some() => {
+                let values = if convert_first {
+                    let converted = keys::convert(treatment.conversion, values);
+                    converted.map_err(|text| fail(format!("error getting all secrets: {text}")))?
+                } else {
+                    values
+                };
+                out.data.extend(treatment.apply(values, engine, env).map_err(fail)?);
+            }
+            Ok(Fetched::Value(_) | Fetched::Map(_) | Fetched::Found { values: _, convert_first: _ }) => {
+                return Err(mismatch());
+            }
         }
     }
     for (index, entry) in spec.data.iter().enumerate() {
@@ -157,26 +181,73 @@ pub fn assemble(spec: &ExternalSecretSpec, answers: Vec<Result<Fetched, Error>>)
                     single(entry, value).map_err(|text| Failure { cause: None, text: format!("{place}{text}") })?;
                 out.data.insert(entry.secret_key.clone(), ready);
             }
-            Ok(Fetched::Map(_)) => return Err(mismatch()),
+            Ok(Fetched::Map(_) | Fetched::Found { values: _, convert_first: _ }) => return Err(mismatch()),
         }
     }
     Ok(out)
 }
 
-fn extracted(extract: &api::RemoteRef, map: SecretMap) -> Result<SecretMap, String> {
-    let strategy = extract.conversion_strategy;
-    let converted = keys::convert(strategy, map).map_err(|text| {
-        format!("error applying conversion strategy {} to keys: {text}", strategy.map_or("", |s| s.as_str()))
-    })?;
-    let valid = keys::validate(converted).map_err(|text| {
-        format!("invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): {text}")
-    })?;
-    let strategy = extract.decoding_strategy;
-    let decoded = decode::map(strategy, valid).map_err(|text| {
-        format!("error applying decoding strategy {} to data: {text}", strategy.map_or("", |s| s.as_str()))
-    })?;
-    decode::refuse_null_bytes(extract.null_byte_policy, &decoded)?;
-    Ok(decoded)
+/// What an entry of `dataFrom` wants done to the pairs that it brought.
+struct Treatment<'e> {
+    rewrite: &'e [Rewrite],
+    conversion: Option<ConversionStrategy>,
+    decoding: Option<DecodingStrategy>,
+    null_bytes: Option<NullBytePolicy>,
+}
+
+impl<'e> Treatment<'e> {
+    fn of_extracted(extract: &api::RemoteRef, rewrite: &'e [Rewrite]) -> Self {
+        Self {
+            rewrite,
+            conversion: extract.conversion_strategy,
+            decoding: extract.decoding_strategy,
+            null_bytes: extract.null_byte_policy,
+        }
+    }
+
+    fn of_found(find: &api::Find, rewrite: &'e [Rewrite]) -> Self {
+        Self {
+            rewrite,
+            conversion: find.conversion_strategy,
+            decoding: find.decoding_strategy,
+            null_bytes: find.null_byte_policy,
+        }
+    }
+
+    fn apply(&self, map: SecretMap, engine: &Engine, env: &Env) -> Result<SecretMap, String> {
+        let strategy = self.conversion;
+        let named = if self.rewrite.is_empty() {
+            keys::convert(strategy, map).map_err(|text| {
+                format!("error applying conversion strategy {} to keys: {text}", strategy.map_or("", |s| s.as_str()))
+            })?
+        } else {
+            rewritten(self.rewrite, map, engine, env)?
+        };
+        let valid = validated(named)?;
+        let strategy = self.decoding;
+        let decoded = decode::map(strategy, valid).map_err(|text| {
+            format!("error applying decoding strategy {} to data: {text}", strategy.map_or("", |s| s.as_str()))
+        })?;
+        decode::refuse_null_bytes(self.null_bytes, &decoded)?;
+        Ok(decoded)
+    }
+}
+
+/// What a generator brought, for the Secret: only rewritten and validated, neither converted nor decoded.
+///
+/// # Errors
+/// The reference's texts, to stand after `error processing spec.dataFrom[<i>].sourceRef.generatorRef, err: `.
+pub fn generated(entry: &DataFrom, map: SecretMap, engine: &Engine, env: &Env) -> Result<SecretMap, String> {
+    validated(rewritten(&entry.rewrite, map, engine, env)?)
+}
+
+fn rewritten(operations: &[Rewrite], map: SecretMap, engine: &Engine, env: &Env) -> Result<SecretMap, String> {
+    rewrite::apply(operations, map, engine, env).map_err(|text| format!("error applying rewrite to keys: {text}"))
+}
+
+fn validated(map: SecretMap) -> Result<SecretMap, String> {
+    keys::validate(map)
+        .map_err(|text| format!("invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): {text}"))
 }
 
 fn single(entry: &ExternalSecretData, value: SecretBytes) -> Result<SecretBytes, String> {
@@ -211,4 +282,11 @@ fn reference(wire: &api::RemoteRef) -> RemoteRef {
         },
         property: text(&wire.property),
     }
+}
+
+/// A name without a pattern is one with an empty pattern, which matches everything.
+fn wished(wire: &api::Find) -> Find {
+    let api::Find { path, name, tags, conversion_strategy: _, decoding_strategy: _, null_byte_policy: _ } = wire;
+    let pattern = |FindName { regexp }: &FindName| regexp.clone().unwrap_or_default();
+    Find { path: path.clone(), name: name.as_ref().map(pattern), tags: tags.clone() }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use secret::SecretMap;
+use serde_json::{Number, Value};
 use sha3::{Digest, Sha3_224};
 
 /// SHA3-224 of `text` in lower-case hex: 56 characters.
@@ -50,6 +51,61 @@ pub fn sync_version(
     format!("{generation}-{}", of_text(&text))
 }
 
+/// The hash of a JSON value: of Go's `%+v` text, as `map[a:[1 x <nil>]]`.
+pub fn json(value: &Value) -> String {
+    let mut hasher = Sha3_224::new();
+    json_text(value, &mut |text| hasher.update(text));
+    hex(hasher.finalize().as_slice())
+}
+
+/// Writes it in parts, since it is made of secrets.
+fn json_text(value: &Value, write: &mut dyn FnMut(&[u8])) {
+    match value {
+        Value::Null => write(b"<nil>"),
+        Value::Bool(true) => write(b"true"),
+        Value::Bool(false) => write(b"false"),
+        Value::Number(number) => write(number_text(number).as_bytes()),
+        Value::String(text) => write(text.as_bytes()),
+        Value::Array(items) => {
+            write(b"[");
+            for (place, item) in items.iter().enumerate() {
+                write(if place > 0 { b" " } else { b"" });
+                json_text(item, write);
+            }
+            write(b"]");
+        }
+        Value::Object(members) => {
+            write(b"map[");
+            // Sorted here, whatever order the type keeps.
+            let sorted: BTreeMap<&String, &Value> = members.iter().collect();
+            for (place, (key, item)) in sorted.into_iter().enumerate() {
+                write(if place > 0 { b" " } else { b"" });
+                write(key.as_bytes());
+                write(b":");
+                json_text(item, write);
+            }
+            write(b"]");
+        }
+    }
+}
+
+/// A number as Go holds and prints it: `int64` if it is one, else `float64` with the fewest digits, and with an exponent
+/// below 1e-4 and from 1e6 on.
+fn number_text(number: &Number) -> String {
+    if let Some(whole) = number.as_i64() {
+        return whole.to_string();
+    }
+    let value = number.as_f64().unwrap_or_default();
+    let shown = format!("{value:e}");
+    let (digits, power) = shown.split_once('e').unwrap_or((&shown, "0"));
+    let power: i32 = power.parse().unwrap_or_default();
+    if value != 0.0 && !(-4..6).contains(&power) {
+        let sign = if power < 0 { '-' } else { '+' };
+        return format!("{digits}e{sign}{:02}", power.abs());
+    }
+    value.to_string()
+}
+
 fn map_text(map: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{value}")).collect();
     format!("map[{}]", pairs.join(" "))
@@ -85,6 +141,21 @@ mod tests {
         assert_eq!(data(&map), "1bed8bcbcb4547ffe19a19cd47d9078e84aa6598266d86b99f992d64");
         let none = BTreeMap::new();
         assert_eq!(sync_version(7, &none, &none), "7-f47fe3c0b255b6dd8047cdffa772587bb829efe7a1cb70febeda2eb2");
+    }
+
+    #[test]
+    fn json_is_hashed_by_its_go_text() {
+        let value = serde_json::json!({
+            "b": {"z": {"q": "1"}, "c": null},
+            "a": [1, "x y", null, true, 1.5, 1e21, 1e-5, 0.0001, 9_223_372_036_854_775_808_u64, 1e3, 123_456_789.0, 1e5, 1e6],
+            "d": [], "e": {},
+        });
+        let text = "map[a:[1 x y <nil> true 1.5 1e+21 1e-05 0.0001 9.223372036854776e+18 1000 1.23456789e+08 100000 1e+06] \
+                    b:map[c:<nil> z:map[q:1]] d:[] e:map[]]";
+        let mut written = Vec::new();
+        json_text(&value, &mut |part| written.extend_from_slice(part));
+        assert_eq!(String::from_utf8(written).unwrap(), text);
+        assert_eq!(json(&value), of_text(text));
     }
 
     #[test]

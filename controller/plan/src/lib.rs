@@ -1,7 +1,8 @@
 //! Decisions of the controller: pure functions of plain data, with the time handed in.
 //!
-//! Lives here: what to fetch and what it means ([`data`]), whether a refresh is due ([`refresh`]), the target Secret
-//! ([`target`]), and what is reported ([`status`], [`store`], [`event`]).
+//! Lives here: what to fetch and what it means ([`data`], [`rewrite`]), whether a refresh is due ([`refresh`]), what
+//! templates make of it ([`mod@template`]), the target ([`target`]), and what is reported ([`status`], [`store`],
+//! [`event`]).
 //! Deliberately not here: anything that reads or writes; this crate lists no runtime and no client.
 
 mod cron;
@@ -12,8 +13,10 @@ pub mod hash;
 pub mod keys;
 pub mod names;
 pub mod refresh;
+pub mod rewrite;
 pub mod secret_object;
 pub mod status;
 pub mod store;
 pub mod sync_window;
 pub mod target;
+pub mod template;

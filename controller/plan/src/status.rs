@@ -54,7 +54,9 @@ pub enum Verdict {
     Failed {
         /// The condition's message.
         message: String,
-        /// The full text: the event's message and the condition's detail.
+        /// The full text: the event's message.
+        text: String,
+        /// The condition's detail.
         detail: String,
         /// When to try again.
         again: Again,
@@ -68,13 +70,18 @@ impl Verdict {
     }
 
     /// Failed, and worth another try.
-    pub fn failed(message: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Failed { message: message.into(), detail: detail.into(), again: Again::Backoff }
+    pub fn failed(message: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::of(message, text, Again::Backoff)
     }
 
     /// Failed, and another try can't help before the object or its target changes.
-    pub fn stuck(message: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Failed { message: message.into(), detail: detail.into(), again: Again::OnChange }
+    pub fn stuck(message: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::of(message, text, Again::OnChange)
+    }
+
+    fn of(message: impl Into<String>, text: impl Into<String>, again: Again) -> Self {
+        let text = text.into();
+        Self::Failed { message: message.into(), detail: text.clone(), text, again }
     }
 }
 
@@ -96,7 +103,7 @@ pub fn after(
             }
             ready("True", reason.as_str(), message, None)
         }
-        Verdict::Failed { message, detail, again: _ } => {
+        Verdict::Failed { message, text: _, detail, again: _ } => {
             ready("False", Reason::SecretSyncedError.as_str(), message, Some(detail.clone()))
         }
     };
@@ -108,8 +115,8 @@ pub fn after(
 pub fn note(verdict: &Verdict) -> Option<Note> {
     match verdict {
         Verdict::Done { reason: _, message: _ } => None,
-        Verdict::Failed { message: _, detail, again: _ } => {
-            Some(Note::warning(EventReason::UpdateFailed, detail.clone()))
+        Verdict::Failed { message: _, text, detail: _, again: _ } => {
+            Some(Note::warning(EventReason::UpdateFailed, text.clone()))
         }
     }
 }

@@ -1,16 +1,17 @@
 //! The target Secret as it should be: who owns it, what it holds, and whether it must be written at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use api::{CreationPolicy, DeletionPolicy, ExternalSecretSpec};
+use api::{CreationPolicy, DeletionPolicy, ExternalSecretSpec, Target};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
-use secret::SecretMap;
+use secret::{SecretBytes, SecretMap};
 
 use crate::event::{EventReason, Note};
 use crate::hash;
 use crate::names::{DATA_HASH_ANNOTATION, GROUP, MANAGED_LABEL, OWNER_LABEL, field_manager};
 use crate::secret_object::SecretObject;
-use crate::status::{Reason, Verdict};
+use crate::status::{Again, Reason, Verdict};
+use crate::template::{Failure, Rendered};
 
 /// What to do with the target Secret, and what to report once it is done.
 #[derive(Debug, PartialEq)]
@@ -57,11 +58,29 @@ pub fn is_intact(policy: CreationPolicy, existing: Option<&SecretObject>) -> boo
     })
 }
 
-/// Decides about the target Secret: `owner` is the ExternalSecret's metadata, `existing` the whole live Secret.
+/// Whether a template has any effect: a caller may spare itself the rendering where it hasn't. `exists` is whether the
+/// target does, as far as that is known.
+pub fn needs_rendering(spec: &ExternalSecretSpec, data: &SecretMap, exists: Option<bool>) -> bool {
+    let Target { creation_policy, deletion_policy, template, immutable, name: _, manifest: _ } = &spec.target;
+    let kept = match deletion_policy {
+        DeletionPolicy::Delete | DeletionPolicy::Retain => data.is_empty(),
+        DeletionPolicy::Merge => false,
+    };
+    let written = match creation_policy {
+        CreationPolicy::None => false,
+        CreationPolicy::Merge => exists != Some(false),
+        CreationPolicy::Owner | CreationPolicy::Orphan | CreationPolicy::CreateOrMerge => true,
+    };
+    template.is_some() && !kept && written && !(*immutable && exists == Some(true))
+}
+
+/// Decides about the target Secret: `owner` is the ExternalSecret's metadata, `data` what was fetched, `rendered` what
+/// [`template::render`](crate::template::render) made of it (nothing without a template), `existing` the whole live Secret.
 pub fn decide(
     owner: &ObjectMeta,
     spec: &ExternalSecretSpec,
     data: SecretMap,
+    rendered: Option<Result<Rendered, Failure>>,
     existing: Option<&SecretObject>,
 ) -> Decision {
     let policy = spec.target.creation_policy;
@@ -77,6 +96,7 @@ pub fn decide(
             DeletionPolicy::Merge => {}
         }
     }
+    let content = Content { data, rendered };
     match (policy, existing) {
         (CreationPolicy::None, _) => synced(Write::Nothing),
         (CreationPolicy::Merge, None) => Decision {
@@ -85,13 +105,17 @@ pub fn decide(
         },
         (CreationPolicy::Owner | CreationPolicy::Orphan | CreationPolicy::CreateOrMerge, None) => {
             let fresh = SecretObject::new(owner.namespace.clone(), name(text(owner.name.as_ref()), spec));
-            match shaped(owner, spec, data, fresh, false) {
+            match shaped(owner, spec, content, fresh, false) {
                 Ok(wished) => synced(Write::Create(Box::new(wished))),
-                Err(verdict) => Decision { write: Write::Nothing, verdict },
+                Err(refusal) => Decision { write: Write::Nothing, verdict: refusal.verdict() },
             }
         }
-        (_, Some(live)) => match shaped(owner, spec, data, live.clone(), true) {
-            Err(verdict) => Decision { write: Write::Nothing, verdict },
+        (_, Some(live)) => match shaped(owner, spec, content, live.clone(), true) {
+            Err(refusal) => {
+                let secret = text(live.metadata.name.as_ref());
+                let text = format!("unable to mutate secret {secret}: {}", refusal.text);
+                Decision { write: Write::Nothing, verdict: Refusal { text, ..refusal }.verdict() }
+            }
             Ok(wished) if wished == *live => synced(Write::Nothing),
             Ok(wished) if live.immutable == Some(true) && (wished.data != live.data || wished.type_ != live.type_) => {
                 let secret = text(live.metadata.name.as_ref());
@@ -150,49 +174,122 @@ pub fn note(write: &Write) -> Option<Note> {
     }
 }
 
+/// What goes into the Secret: what was fetched, and what a template made of it.
+struct Content {
+    data: SecretMap,
+    rendered: Option<Result<Rendered, Failure>>,
+}
+
+impl Content {
+    /// What the Secret gets. Without a template that is what was fetched, and all labels and annotations of the
+    /// ExternalSecret; a template that says nothing about them copies none.
+    fn rendered(self, owner: &ObjectMeta, spec: &ExternalSecretSpec) -> Result<Rendered, Refusal> {
+        let Self { data, rendered } = self;
+        let bytes = |map: &Option<BTreeMap<String, String>>| {
+            let map = map.iter().flatten();
+            map.map(|(key, value)| (key.clone(), SecretBytes::from(value.as_str()))).collect()
+        };
+        match (&spec.target.template, rendered) {
+            (None, _) => Ok(Rendered {
+                data,
+                labels: bytes(&owner.labels),
+                annotations: bytes(&owner.annotations),
+                finalizers: Vec::new(),
+                type_: None,
+            }),
+            (Some(_), Some(Ok(rendered))) => Ok(rendered),
+            (Some(_), Some(Err(failure))) => Err(Refusal { detail: failure.summary(), ..Refusal::again(failure.text) }),
+            // Never the plain data in place of what the template was to make of it.
+            (Some(_), None) => Err(Refusal::again("spec.target.template was not rendered".to_owned())),
+        }
+    }
+}
+
+/// Why the target isn't written.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    message: &'static str,
+    pub(crate) text: String,
+    /// For the condition, where that isn't the text: what holds no value whatever a template made of one.
+    detail: String,
+    again: Again,
+}
+
+impl Refusal {
+    fn again(text: String) -> Self {
+        Self { message: "could not update secret", text, detail: String::new(), again: Again::Backoff }
+    }
+
+    fn for_good(message: &'static str, text: String) -> Self {
+        Self { message, text, detail: String::new(), again: Again::OnChange }
+    }
+
+    fn verdict(self) -> Verdict {
+        let Self { message, text, detail, again } = self;
+        let detail = if detail.is_empty() { text.clone() } else { detail };
+        Verdict::Failed { message: message.into(), text, detail, again }
+    }
+}
+
 fn shaped(
     owner: &ObjectMeta,
     spec: &ExternalSecretSpec,
-    data: SecretMap,
+    content: Content,
     mut secret: SecretObject,
     exists: bool,
-) -> Result<SecretObject, Verdict> {
+) -> Result<SecretObject, Refusal> {
     let policy = spec.target.creation_policy;
     if spec.target.immutable {
         secret.immutable = Some(true);
     }
     // A target that the manifest declares immutable keeps the data it was created with.
     if !(spec.target.immutable && exists) {
+        let Rendered { data, labels, annotations, finalizers, type_ } = content.rendered(owner, spec)?;
         let manager = field_manager(text(owner.name.as_ref()));
         let ours = Ours::of(secret.metadata.managed_fields.as_deref().unwrap_or_default(), &manager);
         secret.data.retain(|key, _| !ours.data.contains(key));
-        let labels = secret.metadata.labels.get_or_insert_default();
-        labels.retain(|key, _| !ours.labels.contains(key));
-        labels.extend(owner.labels.clone().unwrap_or_default());
-        let annotations = secret.metadata.annotations.get_or_insert_default();
-        annotations.retain(|key, _| !ours.annotations.contains(key));
-        annotations.extend(owner.annotations.clone().unwrap_or_default());
+        let present = secret.metadata.labels.get_or_insert_default();
+        present.retain(|key, _| !ours.labels.contains(key));
+        present.extend(texts(labels));
+        let present = secret.metadata.annotations.get_or_insert_default();
+        present.retain(|key, _| !ours.annotations.contains(key));
+        present.extend(texts(annotations));
+        if secret.metadata.deletion_timestamp.is_none() && !finalizers.is_empty() {
+            let present = secret.metadata.finalizers.get_or_insert_default();
+            for finalizer in finalizers {
+                if !present.contains(&finalizer) {
+                    present.push(finalizer);
+                }
+            }
+        }
+        if type_.is_some() {
+            secret.type_ = type_;
+        }
         match policy {
             CreationPolicy::Owner | CreationPolicy::Orphan | CreationPolicy::None => secret.data = data,
             CreationPolicy::Merge | CreationPolicy::CreateOrMerge => secret.data.extend(data),
         }
     }
-    own(owner, policy, &mut secret)?;
+    own(owner, policy, &mut secret.metadata)?;
     secret.metadata.labels.get_or_insert_default().insert(MANAGED_LABEL.into(), "true".into());
     let noted = hash::data(&secret.data);
     secret.metadata.annotations.get_or_insert_default().insert(DATA_HASH_ANNOTATION.into(), noted);
     Ok(secret)
 }
 
-fn own(owner: &ObjectMeta, policy: CreationPolicy, secret: &mut SecretObject) -> Result<(), Verdict> {
+fn texts(map: SecretMap) -> impl Iterator<Item = (String, String)> {
+    map.into_iter().map(|(key, value)| (key, String::from_utf8_lossy(value.expose()).into_owned()))
+}
+
+/// Makes the ExternalSecret the target's owner, or no longer, as the policy says.
+pub(crate) fn own(owner: &ObjectMeta, policy: CreationPolicy, metadata: &mut ObjectMeta) -> Result<(), Refusal> {
     let (owner_name, namespace) = (text(owner.name.as_ref()), text(owner.namespace.as_ref()));
     let is_external_secret = |reference: &OwnerReference| {
         reference.kind == "ExternalSecret" && reference.api_version.split('/').next() == Some(GROUP)
     };
-    let controller =
-        secret.metadata.owner_references.iter().flatten().find(|reference| reference.controller == Some(true));
+    let controller = metadata.owner_references.iter().flatten().find(|reference| reference.controller == Some(true));
     if let Some(other) = controller.filter(|reference| is_external_secret(reference) && reference.name != owner_name) {
-        return Err(Verdict::stuck(
+        return Err(Refusal::for_good(
             "target is owned by another ExternalSecret",
             format!("secret is owned by another ExternalSecret: {}", other.name),
         ));
@@ -201,8 +298,8 @@ fn own(owner: &ObjectMeta, policy: CreationPolicy, secret: &mut SecretObject) ->
     match policy {
         CreationPolicy::Owner => {
             if let Some(other) = controller.filter(|reference| !is_ours(reference)) {
-                let target = text(secret.metadata.name.as_ref());
-                return Err(Verdict::stuck(
+                let target = text(metadata.name.as_ref());
+                return Err(Refusal::for_good(
                     "failed to take ownership of target secret",
                     format!(
                         "could not set controller reference on secret: Object {namespace}/{target} is already owned by another {} controller {}",
@@ -218,22 +315,22 @@ fn own(owner: &ObjectMeta, policy: CreationPolicy, secret: &mut SecretObject) ->
                 controller: Some(true),
                 block_owner_deletion: Some(true),
             };
-            let references = secret.metadata.owner_references.get_or_insert_default();
+            let references = metadata.owner_references.get_or_insert_default();
             match references.iter_mut().find(|reference| is_ours(reference)) {
                 Some(present) => *present = reference,
                 None => references.push(reference),
             }
-            let labels = secret.metadata.labels.get_or_insert_default();
+            let labels = metadata.labels.get_or_insert_default();
             labels.insert(OWNER_LABEL.into(), hash::owner(namespace, owner_name));
         }
         CreationPolicy::Orphan | CreationPolicy::Merge | CreationPolicy::CreateOrMerge | CreationPolicy::None => {
-            if let Some(references) = &mut secret.metadata.owner_references {
+            if let Some(references) = &mut metadata.owner_references {
                 references.retain(|reference| !is_ours(reference));
                 if references.is_empty() {
-                    secret.metadata.owner_references = None;
+                    metadata.owner_references = None;
                 }
             }
-            if let Some(labels) = &mut secret.metadata.labels {
+            if let Some(labels) = &mut metadata.labels {
                 labels.remove(OWNER_LABEL);
             }
         }

@@ -3,13 +3,22 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 
 use api::ExternalSecretSpec;
-use plan::data::{Fetched, assemble, needs, stores, unsupported};
+use plan::data::{Assembled, Failure, Fetched, What, generated, needs, stores, unsupported};
 use provider::{Error, ErrorKind};
 use secret::{SecretBytes, SecretMap};
 use serde_json::{Value, json};
+use support::engine;
+
+mod support;
 
 fn spec(value: Value) -> ExternalSecretSpec {
     serde_json::from_value(value).unwrap()
+}
+
+/// As `plan`'s own, with an engine.
+fn assemble(spec: &ExternalSecretSpec, answers: Vec<Result<Fetched, Error>>) -> Result<Assembled, Failure> {
+    let (engine, env) = engine();
+    plan::data::assemble(spec, answers, &engine, &env)
 }
 
 fn one_value(deletion: &str) -> ExternalSecretSpec {
@@ -121,7 +130,7 @@ fn an_entry_s_own_store_goes_before_the_default_one() {
     }));
     let shown: Vec<_> = needs(&spec).iter().map(|need| format!("{}/{}", need.store.kind, need.store.name)).collect();
     assert_eq!(shown, ["ClusterSecretStore/own", "SecretStore/default"]);
-    let second = &needs(&spec)[1].reference;
+    let What::Value(second) = &needs(&spec)[1].what else { panic!("data brings values") };
     assert_eq!((second.property.as_deref(), second.read.version.as_deref()), (None, Some("2")));
     assert_eq!(stores(&spec).len(), 2);
 }
@@ -129,16 +138,10 @@ fn an_entry_s_own_store_goes_before_the_default_one() {
 #[test]
 fn what_is_not_supported_is_named() {
     let cases = [
-        (json!({"dataFrom": [{"find": {"name": {"regexp": "x"}}}]}), "spec.dataFrom[0].find"),
-        (
-            json!({"dataFrom": [{"extract": {"key": "a"}, "rewrite": [{"regexp": {"source": "a", "target": "b"}}]}]}),
-            "spec.dataFrom[0].rewrite",
-        ),
         (
             json!({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "UUID", "name": "u"}}}]}),
             "spec.dataFrom[0].sourceRef.generatorRef",
         ),
-        (json!({"target": {"template": {"data": {"a": "b"}}}}), "spec.target.template"),
         (json!({"target": {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}}), "spec.target.manifest"),
     ];
     for (given, field) in cases {
@@ -148,4 +151,49 @@ fn what_is_not_supported_is_named() {
         );
     }
     assert_eq!(unsupported(&one_value("Retain")), None);
+}
+
+#[test]
+fn keys_are_rewritten_in_place_of_being_converted_and_then_validated() {
+    let keys = |rewrite: Value| {
+        let extract = json!({"key": "a", "conversionStrategy": "Unicode", "decodingStrategy": "Base64"});
+        let spec = spec(json!({"dataFrom": [{"extract": extract, "rewrite": rewrite}]}));
+        let done = assemble(&spec, vec![Ok(map(&[("x/a", "MQ=="), ("x/b", "Mg==")]))]);
+        done.map(|made| made.data.into_keys().collect::<Vec<_>>().join(" ")).map_err(|failure| failure.text)
+    };
+    let place = "error processing spec.dataFrom[0].extract, err: ";
+    let cases = [
+        (json!([]), Ok("x_U002f_a x_U002f_b".to_owned())),
+        (json!([{"regexp": {"source": "^x/", "target": ""}}]), Ok("a b".to_owned())),
+        (
+            json!([{"regexp": {"source": "^x", "target": "y"}}]),
+            Err(format!(
+                "{place}invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): key has invalid \
+                 character /, only alphanumeric, '-', '.' and '_' are allowed: y/a"
+            )),
+        ),
+        (
+            json!([{"regexp": {"source": "^x/", "target": ""}}, {"transform": {"template": "{{ .value "}}]),
+            Err(format!(
+                "{place}error applying rewrite to keys: failed rewrite operation[1]: transform failed with failed to parse \
+                 template: template: transform:1: unclosed action"
+            )),
+        ),
+    ];
+    for (rewrite, want) in cases {
+        assert_eq!(keys(rewrite.clone()), want, "{rewrite}");
+    }
+}
+
+#[test]
+fn what_a_generator_brings_is_rewritten_and_validated_and_not_converted() {
+    let (engine, env) = engine();
+    let done = |rewrite: Value, key: &str| {
+        let entry = serde_json::from_value(json!({"rewrite": rewrite})).unwrap();
+        let Fetched::Map(made) = map(&[(key, "v")]) else { unreachable!() };
+        generated(&entry, made, &engine, &env).map(|made| made.into_keys().next().unwrap_or_default())
+    };
+    let upper = json!([{"transform": {"template": "{{ .value | upper }}"}}]);
+    assert_eq!(done(upper, "password"), Ok("PASSWORD".to_owned()));
+    assert!(done(json!([]), "a/b").unwrap_err().starts_with("invalid secret keys (TIP: use rewrite"));
 }

@@ -5,8 +5,10 @@
 
 mod credentials;
 mod error;
+mod find;
 mod read;
 
 pub use credentials::{Credentials, ServiceAccountToken};
 pub use error::{Error, ErrorKind, Retry};
+pub use find::{Calls, Find, Gathered};
 pub use read::{Capabilities, Payload, Provider, ReadKey, RemoteRef, Validation};

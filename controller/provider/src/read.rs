@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use secret::{SecretBytes, SecretMap};
 
-use crate::Error;
+use crate::{Calls, Error, ErrorKind, Find};
 
 /// One thing to fetch from a backend: what identifies a network read. Two references that differ only in `property`
 /// have the same `ReadKey` and share one read.
@@ -66,8 +66,8 @@ pub enum Validation {
 /// An opened store: settings checked, credentials at hand. One lives for as long as the store and its credentials
 /// stay the same, and all objects that use the store share it.
 ///
-/// `read` is the only call that reaches out; picking a property from what it brought is pure, so that many references
-/// to one remote key cost one read.
+/// Only `read` and `find` reach out for values; picking a property from what `read` brought is pure, so that many
+/// references to one remote key cost one read.
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// The name in the metric `externalsecret_provider_api_calls_count`, such as `HashiCorp/Vault`.
@@ -93,6 +93,29 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// `BadProperty` when the property isn't there, `Malformed` when it isn't an object.
     fn map(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretMap, Error>;
+
+    /// The error of a `data` entry whose remote key doesn't exist, out of the `NotFound` of `read`. It is that sentinel,
+    /// unless the reference doesn't take a missing key of this backend for one there, so that nothing is deleted.
+    fn missing_value(&self, not_found: Error, _reference: &RemoteRef) -> Error {
+        not_found
+    }
+
+    /// All remote secrets that match, each with its whole value, under the names that the reference gives them. Reads page
+    /// by page, with bounded concurrency, into a [`crate::Gathered`]; tells `calls` of each call.
+    ///
+    /// # Errors
+    /// `Unsupported` if the backend can't find; `Invalid` for a pattern that doesn't compile or a find that the backend
+    /// can't do; `NotFound` only if the backend says that the place to look in doesn't exist. A secret that vanishes
+    /// while it is looked for is left out; any other failure is the failure of the whole, so that no key is lost by it.
+    async fn find(&self, _find: &Find, _calls: &dyn Calls) -> Result<SecretMap, Error> {
+        let text = "find is not implemented for this provider; name the remote keys under data or dataFrom[].extract";
+        Err(Error::new(ErrorKind::Unsupported, "GetAllSecrets", text))
+    }
+
+    /// Whether the reference's backend converts the keys that it found by itself, which it then does before any rewrite.
+    fn converts_found_names(&self) -> bool {
+        false
+    }
 
     /// What the backend can do, for `status.capabilities`.
     fn capabilities(&self) -> Capabilities;

@@ -37,6 +37,9 @@ pub struct AwsEnvironment {
     /// URL in place of Secrets Manager's: `AWS_SECRETSMANAGER_ENDPOINT`, else the SDK's
     /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, else `AWS_ENDPOINT_URL`.
     pub secrets_manager_endpoint: Option<String>,
+    /// URL in place of Systems Manager's, for Parameter Store: `AWS_SSM_ENDPOINT`, else `AWS_ENDPOINT_URL_SSM`, else
+    /// `AWS_ENDPOINT_URL`.
+    pub ssm_endpoint: Option<String>,
     /// URL in place of STS's: `AWS_STS_ENDPOINT`, else `AWS_ENDPOINT_URL_STS`, else `AWS_ENDPOINT_URL`.
     pub sts_endpoint: Option<String>,
     /// A file of CA certificates in PEM that are trusted in place of the system's: `AWS_CA_BUNDLE`.
@@ -102,6 +105,7 @@ impl Environment {
             },
             aws: AwsEnvironment {
                 secrets_manager_endpoint: endpoint("AWS_SECRETSMANAGER_ENDPOINT", "SECRETS_MANAGER"),
+                ssm_endpoint: endpoint("AWS_SSM_ENDPOINT", "SSM"),
                 sts_endpoint: endpoint("AWS_STS_ENDPOINT", "STS"),
                 ca_bundle: get("AWS_CA_BUNDLE").map(PathBuf::from),
                 has_static_credentials: get("AWS_ACCESS_KEY_ID").is_some() && get("AWS_SECRET_ACCESS_KEY").is_some(),

@@ -11,6 +11,7 @@ mod environment;
 mod fake;
 mod http;
 mod kubernetes;
+mod name_pattern;
 mod referent;
 mod retry;
 mod vault;

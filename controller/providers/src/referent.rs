@@ -3,7 +3,9 @@
 //! Lives here: when that is so, and the stand-in that is opened then. Deliberately not here: the lookup itself.
 
 use async_trait::async_trait;
-use provider::{Capabilities, Credentials, Error, ErrorKind, Payload, Provider, ReadKey, RemoteRef, Validation};
+use provider::{
+    Calls, Capabilities, Credentials, Error, ErrorKind, Find, Payload, Provider, ReadKey, RemoteRef, Validation,
+};
 use secret::{SecretBytes, SecretMap};
 
 /// Whether one of the needed selectors, given by the namespace it names, can't be looked up before there is a consumer.
@@ -53,6 +55,10 @@ impl Provider for Referent {
     }
 
     fn map(&self, _: &Payload, _: &RemoteRef) -> Result<SecretMap, Error> {
+        Err(self.error())
+    }
+
+    async fn find(&self, _: &Find, _: &dyn Calls) -> Result<SecretMap, Error> {
         Err(self.error())
     }
 

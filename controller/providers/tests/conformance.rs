@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use provider::{ErrorKind, Retry, Validation};
 use support::backends::{Backend, DATA};
-use support::{Reply, Stub, gzip_bomb, map, reference, value};
+use support::{Reply, Stub, found, gzip_bomb, map, reference, value};
 
 const CANARY: &str = "canary-0b5e7";
 
@@ -94,7 +94,9 @@ async fn versions_are_kept_apart_where_there_are_any() {
             assert_eq!(got, want, "{backend:?} {version:?}");
         }
         let error = store.read(&reference("app", Some("77"), None).read).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound, "{backend:?}: {error}");
+        // Parameter Store tells a missing version from a missing parameter, and only the latter may delete.
+        let kind = if backend == Backend::ParameterStore { ErrorKind::Invalid } else { ErrorKind::NotFound };
+        assert_eq!(error.kind(), kind, "{backend:?}: {error}");
     }
 }
 
@@ -121,6 +123,7 @@ async fn a_store_that_works_validates_and_names_its_calls() {
             Backend::Fake => ("Fake", "GetSecret"),
             Backend::VaultV1 | Backend::VaultV2 => ("HashiCorp/Vault", "ReadSecretData"),
             Backend::Aws => ("AWS/SecretsManager", "GetSecretValue"),
+            Backend::ParameterStore => ("AWS/ParameterStore", "GetParameter"),
             Backend::Kubernetes => ("Kubernetes", "GetSecret"),
         };
         assert_eq!((store.metric_name(), store.call_name(&reference("a", None, None).read)), names);
@@ -221,6 +224,37 @@ async fn faults_become_kinds_show_no_body_and_read_the_same_each_time() {
     }
 }
 
+#[tokio::test]
+async fn a_find_never_takes_a_fault_for_an_empty_store() {
+    let find = serde_json::json!({"name": {"regexp": ""}});
+    for backend in Backend::NETWORKED {
+        let empty = ("200 empty object", Reply::text(200, "{}"), ErrorKind::Malformed);
+        for (name, reply, kind) in faults().into_iter().chain([empty]) {
+            let stub = Stub::start(move |_| reply.clone()).await;
+            let store = backend.opening(&stub.url()).open().await.unwrap();
+            let error = found(store.as_ref(), find.clone()).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{backend:?}, {name}: {error}");
+            assert!(!error.to_string().contains(CANARY) && !error.to_string().contains("html"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_find_without_criteria_or_with_a_bad_pattern_is_refused_before_any_call() {
+    for backend in Backend::ALL {
+        let stub = Stub::start(|_| Reply::Close).await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        let error = found(store.as_ref(), serde_json::json!({"name": {"regexp": "a(b"}})).await.unwrap_err();
+        assert!(error.to_string().starts_with("could not compile find.name.regexp [a(b]: "), "{backend:?}: {error}");
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        if !matches!(backend, Backend::VaultV1 | Backend::VaultV2) {
+            let error = found(store.as_ref(), serde_json::json!({"path": "p"})).await.unwrap_err();
+            assert!(error.to_string().contains("find operator"), "{backend:?}: {error}");
+        }
+        assert!(stub.lines().is_empty());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_a_timeout_after_ten_seconds() {
     for backend in Backend::NETWORKED {
@@ -251,6 +285,7 @@ async fn a_dead_endpoint_is_named_with_what_to_check() {
         let setting = match backend {
             Backend::VaultV1 | Backend::VaultV2 => "spec.provider.vault.server",
             Backend::Aws => "AWS_SECRETSMANAGER_ENDPOINT",
+            Backend::ParameterStore => "AWS_SSM_ENDPOINT",
             Backend::Kubernetes => "spec.provider.kubernetes.server.url",
             Backend::Fake => "",
         };

@@ -11,6 +11,7 @@ use plan::names::field_manager;
 use plan::secret_object::SecretObject;
 use plan::status::Verdict;
 use plan::target::{self, Decision, Write};
+use plan::template::{Failure, Rendered};
 use secret::SecretMap;
 
 use super::gather::{Existing, Live};
@@ -24,9 +25,14 @@ use crate::world::{SecretSeen, Verified};
 pub(crate) struct Raced;
 
 /// See the module. A refused write is an outcome with a failed verdict.
-pub(crate) async fn apply(cx: &Arc<Context>, seen: &Live, assembled: Assembled) -> Result<Outcome, Raced> {
+pub(crate) async fn apply(
+    cx: &Arc<Context>,
+    seen: &Live,
+    assembled: Assembled,
+    rendered: Option<Result<Rendered, Failure>>,
+) -> Result<Outcome, Raced> {
     let Assembled { data, notes } = assembled;
-    let wish = wish(seen, &data);
+    let wish = wish(seen, &data, rendered.as_ref());
     let mut outcome = Outcome { verdict: Verdict::failed("could not update secret", ""), notes, binding: None };
     if let Err(text) = remove_orphans(cx, seen, &mut outcome.notes).await {
         outcome.verdict = Verdict::failed("could not delete orphaned secrets", text);
@@ -34,7 +40,7 @@ pub(crate) async fn apply(cx: &Arc<Context>, seen: &Live, assembled: Assembled) 
     }
     let read;
     let existing = match &seen.existing {
-        Existing::Verified(verified) if verified.wish.as_ref() == Some(&wish) => {
+        Existing::Verified(verified) if wish.is_some() && verified.wish == wish => {
             // Same wish, same version of the Secret: equal by construction.
             outcome.verdict = Verdict::done(plan::status::Reason::SecretSynced, "secret synced");
             outcome.binding = Some(seen.target.name.clone());
@@ -50,7 +56,7 @@ pub(crate) async fn apply(cx: &Arc<Context>, seen: &Live, assembled: Assembled) 
         Existing::Read(secret) => Some(secret.as_ref()),
         Existing::NoneKnown | Existing::Missing => None,
     };
-    let decision = target::decide(&seen.object.metadata, &seen.object.spec, data.clone(), existing);
+    let decision = target::decide(&seen.object.metadata, &seen.object.spec, data.clone(), rendered.clone(), existing);
     match write(cx, seen, &decision.write).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() && matches!(decision.write, Write::Create(_)) => {
             // It exists without our label, or the watch hasn't told of it yet: decide anew on what is really there.
@@ -59,7 +65,7 @@ pub(crate) async fn apply(cx: &Arc<Context>, seen: &Live, assembled: Assembled) 
                 Ok(None) => return Err(Raced),
                 Err(error) => return Ok(failed(outcome, &error)),
             };
-            let decision = target::decide(&seen.object.metadata, &seen.object.spec, data, Some(&live));
+            let decision = target::decide(&seen.object.metadata, &seen.object.spec, data, rendered, Some(&live));
             let written = write(cx, seen, &decision.write).await;
             finish(cx, seen, outcome, decision, written, Some(&live), wish)
         }
@@ -74,7 +80,7 @@ fn finish(
     decision: Decision,
     written: Result<Option<Verified>, kube::Error>,
     existing: Option<&SecretObject>,
-    wish: String,
+    wish: Option<String>,
 ) -> Result<Outcome, Raced> {
     match written {
         Ok(verified) => {
@@ -83,12 +89,12 @@ fn finish(
             match decision.write {
                 Write::Create(_) | Write::Update(_) => {
                     outcome.binding = Some(seen.target.name.clone());
-                    let verified = verified.map(|verified| Verified { wish: Some(wish), ..verified });
+                    let verified = verified.map(|verified| Verified { wish, ..verified });
                     cx.world.remember(&seen.key, |memory| memory.verified = verified);
                 }
                 Write::Nothing if done && existing.is_some() => {
                     outcome.binding = Some(seen.target.name.clone());
-                    let verified = existing.and_then(|live| Verified::of(&live.metadata, Some(wish)));
+                    let verified = existing.and_then(|live| Verified::of(&live.metadata, wish));
                     cx.world.remember(&seen.key, |memory| memory.verified = verified);
                 }
                 Write::Nothing | Write::Delete { uid: _, resource_version: _ } => {}
@@ -162,7 +168,13 @@ fn secrets(cx: &Context, seen: &Live) -> Api<SecretObject> {
     Api::namespaced(cx.client.clone(), &seen.target.namespace)
 }
 
-/// All that the wished Secret is made of: the object's own version covers its spec, labels and annotations.
-fn wish(seen: &Live, data: &SecretMap) -> String {
-    format!("{} {}", seen.sync_version, hash::data(data))
+/// All that the wished Secret is made of: the object's own version covers its spec, labels and annotations. None if it
+/// can't be made.
+fn wish(seen: &Live, data: &SecretMap, rendered: Option<&Result<Rendered, Failure>>) -> Option<String> {
+    let made = match rendered {
+        None => hash::data(data),
+        Some(Ok(rendered)) => rendered.digest(),
+        Some(Err(_)) => return None,
+    };
+    Some(format!("{} {made}", seen.sync_version))
 }

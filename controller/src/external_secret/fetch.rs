@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::StoreKind;
-use engine::{Handle, StoreIdentity};
+use engine::{Found, Handle, StoreIdentity};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use plan::data::{self, Fetched, Need, Shape, StoreName};
+use plan::data::{self, Fetched, Need, StoreName, What};
 use plan::store;
 use provider::{Error, ErrorKind, Provider};
 use providers::{OpenContext, StoreIdentity as StoreUse};
@@ -29,9 +29,14 @@ pub(crate) async fn fetch(cx: &Arc<Context>, seen: &Live) -> Vec<Result<Fetched,
 
 async fn one(cx: &Arc<Context>, namespace: &str, need: &Need) -> Result<Fetched, Error> {
     let handle = usable(cx, namespace, &need.store).await?;
-    match need.shape {
-        Shape::Map => handle.map(&need.reference).await.map(Fetched::Map),
-        Shape::Value => handle.value(&need.reference).await.map(Fetched::Value),
+    match &need.what {
+        What::Value(reference) => handle.value(reference).await.map(Fetched::Value),
+        What::Map(reference) => handle.map(reference).await.map(Fetched::Map),
+        What::Find(find) => {
+            let found = handle.find(find).await.map_err(|error| error.context("error getting all secrets"))?;
+            let Found { values, convert_first } = found;
+            Ok(Fetched::Found { values, convert_first })
+        }
     }
 }
 

@@ -190,10 +190,7 @@ fn remember_intact(cx: &Context, key: &Key, secret: &SecretObject) {
 impl Live {
     /// Why the object can't be obeyed at all, if so.
     pub(crate) fn refusal(&self) -> Option<String> {
-        data::unsupported(&self.object.spec).or_else(|| {
-            let findings = validate::runtime_external_secret(&self.object.spec);
-            validate::denial(&findings)
-        })
+        data::unsupported(&self.object.spec)
     }
 
     pub(crate) fn refresh_input(&self) -> RefreshInput<'_> {

@@ -1,4 +1,4 @@
-//! moto's server, which stands for AWS: Secrets Manager and STS at one address. It checks no signature.
+//! moto's server, which stands for AWS: Secrets Manager, Parameter Store and STS at one address. It checks no signature.
 
 use std::path::Path;
 
@@ -54,6 +54,7 @@ impl Moto {
     pub fn environment(&self) -> Vec<(String, String)> {
         [
             ("AWS_SECRETSMANAGER_ENDPOINT", self.address.as_str()),
+            ("AWS_SSM_ENDPOINT", &self.address),
             ("AWS_STS_ENDPOINT", &self.address),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ]
@@ -93,12 +94,27 @@ impl Moto {
     /// # Errors
     /// If the answer isn't a success.
     pub async fn call(&self, operation: &str, body: Value) -> Result<Value> {
-        let what = format!("moto {operation}");
-        let scope = format!("20260101/{}/secretsmanager/aws4_request", Self::REGION);
+        self.call_service("secretsmanager", &format!("secretsmanager.{operation}"), body).await
+    }
+
+    /// Creates a parameter of Parameter Store: `SecureString`, with tags.
+    ///
+    /// # Errors
+    /// If the server refuses, for one if it exists.
+    pub async fn put_parameter(&self, name: &str, value: &str, tags: &[(&str, &str)]) -> Result<()> {
+        let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+        let body = json!({"Name": name, "Value": value, "Type": "SecureString", "Tags": tags});
+        self.call_service("ssm", "AmazonSSM.PutParameter", body).await?;
+        Ok(())
+    }
+
+    async fn call_service(&self, service: &str, target: &str, body: Value) -> Result<Value> {
+        let what = format!("moto {target}");
+        let scope = format!("20260101/{}/{service}/aws4_request", Self::REGION);
         let request = self
             .client
             .post(&self.address)
-            .header("X-Amz-Target", format!("secretsmanager.{operation}"))
+            .header("X-Amz-Target", target)
             .header(
                 "Authorization",
                 format!("AWS4-HMAC-SHA256 Credential=e2e/{scope}, SignedHeaders=host, Signature=e2e"),

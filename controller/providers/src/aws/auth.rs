@@ -2,7 +2,7 @@
 //!
 //! Deliberately not here: caching. The SDK's client keeps credentials until shortly before they expire.
 
-use ::provider::{Credentials, Error, ErrorKind};
+use ::provider::{Credentials, Error, ErrorKind, Validation};
 use aws_config::SdkConfig;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
@@ -49,6 +49,15 @@ pub(super) async fn credentials(
         SharedCredentialsProvider::new(AssumedRole { sts: sts_client, role: role.clone(), target: sts.clone() })
     };
     Ok(settings.roles.iter().fold(first, assume))
+}
+
+/// Validation of a store. As in the reference, credentials that can be had are good: no call tells without the right to
+/// something.
+pub(super) async fn validate(credentials: &SharedCredentialsProvider) -> Validation {
+    match credentials.provide_credentials().await {
+        Ok(_) => Validation::Ready,
+        Err(error) => Validation::Failed(error::of_credentials(&error, "Validate")),
+    }
 }
 
 async fn static_keys(

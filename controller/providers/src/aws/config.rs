@@ -24,16 +24,25 @@ const ATTEMPTS: u32 = 3;
 
 /// A checked store.
 pub(super) struct Settings {
+    pub(super) service: Service,
     pub(super) region: String,
     pub(super) source: Source,
     /// Assumed one after the other.
     pub(super) roles: Vec<Role>,
     pub(super) prefix: String,
     pub(super) secrets_manager_endpoint: Option<String>,
+    pub(super) ssm_endpoint: Option<String>,
     pub(super) sts_endpoint: Option<String>,
     retry: RetryConfig,
     /// `None` when the store has retry settings of its own, which may take longer.
     operation_timeout: Option<Duration>,
+}
+
+/// A service that there is code for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    SecretsManager,
+    ParameterStore,
 }
 
 /// Where the first credentials come from.
@@ -86,14 +95,15 @@ impl Settings {
             prefix,
             secrets_manager: _, // How to delete; only pushes heed it.
         } = spec;
-        match service {
-            AwsService::SecretsManager => {}
-            AwsService::ParameterStore | AwsService::CertificateManager => {
+        let service = match service {
+            AwsService::SecretsManager => Service::SecretsManager,
+            AwsService::ParameterStore => Service::ParameterStore,
+            AwsService::CertificateManager => {
                 return Err(unsupported(format!(
-                    "spec.provider.aws.service: {service} is not supported yet; use SecretsManager"
+                    "spec.provider.aws.service: {service} is not supported yet; use SecretsManager or ParameterStore"
                 )));
             }
-        }
+        };
         let region = region.trim();
         if region.is_empty() {
             return Err(invalid("region not found: spec.provider.aws.region must be set, such as eu-west-1"));
@@ -117,11 +127,13 @@ impl Settings {
         }
         let (retry, operation_timeout) = retries(retry)?;
         Ok(Self {
+            service,
             region: region.to_owned(),
             source: source(auth, environment)?,
             roles,
             prefix: prefix.clone().unwrap_or_default(),
             secrets_manager_endpoint: endpoint(&environment.secrets_manager_endpoint, "AWS_SECRETSMANAGER_ENDPOINT")?,
+            ssm_endpoint: endpoint(&environment.ssm_endpoint, "AWS_SSM_ENDPOINT")?,
             sts_endpoint: endpoint(&environment.sts_endpoint, "AWS_STS_ENDPOINT")?,
             retry,
             operation_timeout,
@@ -247,7 +259,6 @@ mod tests {
     #[test]
     fn bad_settings_name_the_field() {
         let cases = [
-            (json!({"service": "ParameterStore"}), ErrorKind::Unsupported, "spec.provider.aws.service"),
             (json!({"service": "CertificateManager"}), ErrorKind::Unsupported, "spec.provider.aws.service"),
             (json!({"region": ""}), ErrorKind::Invalid, "spec.provider.aws.region"),
             (json!({"region": "eu west/1"}), ErrorKind::Invalid, "spec.provider.aws.region"),

@@ -28,6 +28,10 @@ impl Target {
         Self::new("Secrets Manager", "secretsmanager", endpoint, "AWS_SECRETSMANAGER_ENDPOINT", &settings.region)
     }
 
+    pub(super) fn ssm(settings: &Settings) -> Self {
+        Self::new("SSM", "ssm", settings.ssm_endpoint.as_deref(), "AWS_SSM_ENDPOINT", &settings.region)
+    }
+
     pub(super) fn sts(settings: &Settings) -> Self {
         Self::new("STS", "sts", settings.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", &settings.region)
     }
@@ -47,6 +51,7 @@ impl Target {
 /// Error codes and what they mean.
 const CODES: &[(&str, ErrorKind)] = &[
     ("ResourceNotFoundException", ErrorKind::NotFound),
+    ("ParameterNotFound", ErrorKind::NotFound),
     ("AccessDenied", ErrorKind::AccessDenied),
     ("AccessDeniedException", ErrorKind::AccessDenied),
     ("DecryptionFailure", ErrorKind::AccessDenied),
@@ -84,15 +89,24 @@ const CODES: &[(&str, ErrorKind)] = &[
     ("ServiceUnavailableException", ErrorKind::Unavailable),
     ("RequestTimeout", ErrorKind::Timeout),
     ("RequestTimeoutException", ErrorKind::Timeout),
+    ("InvalidFilterKey", ErrorKind::Invalid),
+    ("InvalidFilterValue", ErrorKind::Invalid),
+    ("InvalidKeyId", ErrorKind::Invalid),
     ("InvalidParameterException", ErrorKind::Invalid),
     ("InvalidRequestException", ErrorKind::Invalid),
+    ("InvalidResourceId", ErrorKind::Invalid),
     ("MalformedPolicyDocument", ErrorKind::Invalid),
     ("OptInRequired", ErrorKind::Invalid),
     ("PackedPolicyTooLarge", ErrorKind::Invalid),
+    ("ParameterVersionNotFound", ErrorKind::Invalid),
     ("RegionDisabledException", ErrorKind::Invalid),
     ("ValidationError", ErrorKind::Invalid),
     ("ValidationException", ErrorKind::Invalid),
+    ("UnknownOperationException", ErrorKind::Unsupported),
 ];
+
+/// The calls that read one remote key: only to these is "not found" a word about that key.
+const READS: &[&str] = &[super::secrets_manager::GET, super::parameter_store::GET];
 
 /// The error of a failed call.
 pub(super) fn of_sdk<E>(error: &SdkError<E, HttpResponse>, operation: &'static str, target: &Target) -> Error
@@ -120,20 +134,10 @@ where
                 _ => error,
             }
         }
-        SdkError::ResponseError(said) => {
-            let status = said.raw().status().as_u16();
-            if status >= 300 {
-                return of_code(None, "", status, operation, target);
-            }
-            let text = format!(
-                "{}: the answer of {} is not what {} answers; check {}",
-                call(operation, target, status),
-                target.origin,
-                target.service,
-                target.setting
-            );
-            Error::new(ErrorKind::Malformed, operation, text)
-        }
+        SdkError::ResponseError(said) => match said.raw().status().as_u16() {
+            status @ 300.. => of_code(None, "", status, operation, target),
+            status => malformed(status, operation, target),
+        },
         SdkError::TimeoutError(_) => {
             Failure::TimedOut(TOTAL_TIMEOUT).into_error(operation, &target.origin, target.setting)
         }
@@ -146,6 +150,22 @@ where
             Error::new(ErrorKind::Invalid, operation, text)
         }
     }
+}
+
+/// The error of a page that lacks its list: taken for an empty one, it would empty somebody's Secret.
+pub(super) fn of_page_without_list(operation: &'static str, target: &Target) -> Error {
+    malformed(200, operation, target)
+}
+
+fn malformed(status: u16, operation: &'static str, target: &Target) -> Error {
+    let text = format!(
+        "{}: the answer of {} is not what {} answers; check {}",
+        call(operation, target, status),
+        target.origin,
+        target.service,
+        target.setting
+    );
+    Error::new(ErrorKind::Malformed, operation, text)
 }
 
 /// The error of credentials that can't be had.
@@ -189,6 +209,8 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
     let to_be_deleted = deleted || message.contains("marked deleted");
     let kind = match known {
         Some(("InvalidParameterException", _)) if deleted => ErrorKind::NotFound,
+        // Doubles of AWS say so of a call that they don't know, whatever the code.
+        _ if status == 501 => ErrorKind::Unsupported,
         Some((_, kind)) => *kind,
         None => match status {
             ..300 | 404 => ErrorKind::Malformed,
@@ -199,7 +221,7 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
             _ => ErrorKind::Invalid,
         },
     };
-    if kind == ErrorKind::NotFound && operation == super::GET {
+    if kind == ErrorKind::NotFound && READS.contains(&operation) {
         return Error::not_found(operation);
     }
     let shown = known.map_or("of an unknown code", |(name, _)| name);
@@ -211,7 +233,8 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
         ErrorKind::Invalid if to_be_deleted => "the secret is scheduled for deletion",
         ErrorKind::NotFound => "there is no such secret",
         ErrorKind::Malformed => "AWS doesn't answer so; check the endpoint",
-        ErrorKind::Invalid | ErrorKind::BadProperty | ErrorKind::Unsupported => "check key, version and region",
+        ErrorKind::Unsupported => "AWS, or what stands for it, doesn't know this call",
+        ErrorKind::Invalid | ErrorKind::BadProperty => "check key, version and region",
     };
     // Without tags there is nothing to select from, which in the reference is no sign that the secret is gone.
     let kind = if kind == ErrorKind::NotFound { ErrorKind::Invalid } else { kind };
@@ -263,7 +286,7 @@ mod tests {
             (None, "", 403, AccessDenied),
         ];
         for (code, message, status, kind) in cases {
-            let error = of_code(code, message, status, super::super::GET, &target);
+            let error = of_code(code, message, status, super::super::secrets_manager::GET, &target);
             assert_eq!(error.kind(), kind, "{code:?} {message}: {error}");
             assert!(!error.to_string().contains("canary"), "{error}");
             if let (Some(code), Invalid | AccessDenied) = (code.filter(|c| *c != "canary"), kind) {
@@ -275,7 +298,7 @@ mod tests {
     #[test]
     fn a_secret_without_metadata_is_no_sign_that_it_is_gone() {
         let target = Target::new("Secrets Manager", "secretsmanager", None, "", "eu-west-1");
-        let error = of_code(Some("ResourceNotFoundException"), "", 400, super::super::DESCRIBE, &target);
+        let error = of_code(Some("ResourceNotFoundException"), "", 400, "DescribeSecret", &target);
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
     }

@@ -1,39 +1,27 @@
-//! The provider `aws`: Secrets Manager. Parameter Store and Certificate Manager are not there yet.
+//! The provider `aws`: Secrets Manager and Parameter Store. Certificate Manager is not there yet.
 //!
 //! `config.rs` checks the settings, `auth.rs` gets credentials (static, the SDK's default chain, assumed roles),
-//! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `read.rs` reads and picks values, `error.rs` sorts what AWS
-//! says. API: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/>. For users: `docs/providers/aws.md`.
+//! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `secrets_manager` and `parameter_store` read and find,
+//! `value.rs` picks values, `error.rs` sorts what AWS says. For users: `docs/providers/aws.md`.
 
 mod auth;
 mod config;
 mod error;
-mod read;
+mod parameter_store;
+mod secrets_manager;
 mod transport;
+mod value;
 
 use api::{AwsProvider, AwsSessionTagsPolicy, StoreKind};
-use async_trait::async_trait;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sdk_secretsmanager::Client;
-use provider::{Capabilities, Error, ErrorKind, Payload, Provider, ReadKey, RemoteRef, Validation};
-use secret::{SecretBytes, SecretMap};
+use provider::{Error, ErrorKind, Provider};
 
 use crate::http::{Roots, TlsSettings};
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use crate::{Environment, OpenContext, StoreIdentity};
-use config::Settings;
+use config::{Service, Settings};
 use error::Target;
-
-const METRIC_NAME: &str = "AWS/SecretsManager";
-const GET: &str = "GetSecretValue";
-const DESCRIBE: &str = "DescribeSecret";
-
-/// An opened `aws` store.
-pub(crate) struct SecretsManager {
-    client: Client,
-    credentials: SharedCredentialsProvider,
-    prefix: String,
-    target: Target,
-}
+use parameter_store::ParameterStore;
+use secrets_manager::SecretsManager;
 
 /// See [`crate::uses_consumer`]. Session tags of a policy name the consumer's namespace.
 pub(crate) fn uses_consumer(spec: &AwsProvider, environment: &Environment) -> bool {
@@ -47,7 +35,11 @@ pub(crate) fn uses_consumer(spec: &AwsProvider, environment: &Environment) -> bo
 pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec, &cx.store, cx.retry, &cx.environment.aws)?;
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: GET }));
+        let (metric_name, call_name) = match settings.service {
+            Service::SecretsManager => (secrets_manager::METRIC_NAME, secrets_manager::GET),
+            Service::ParameterStore => (parameter_store::METRIC_NAME, parameter_store::GET),
+        };
+        return Ok(Box::new(Referent { metric_name, call_name }));
     }
     let roots = match &cx.environment.aws.ca_bundle {
         None => Roots::System,
@@ -63,47 +55,8 @@ pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box
         .await
         .map_err(|e| e.context("unable to create session"))?;
     let config = base.into_builder().credentials_provider(credentials.clone()).build();
-    let mut config = aws_sdk_secretsmanager::config::Builder::from(&config);
-    config.set_endpoint_url(settings.secrets_manager_endpoint.clone());
-    Ok(Box::new(SecretsManager {
-        client: Client::from_conf(config.build()),
-        credentials,
-        target: Target::secrets_manager(&settings),
-        prefix: settings.prefix,
-    }))
-}
-
-#[async_trait]
-impl Provider for SecretsManager {
-    fn metric_name(&self) -> &'static str {
-        METRIC_NAME
-    }
-
-    fn call_name(&self, key: &ReadKey) -> &'static str {
-        if key.metadata { DESCRIBE } else { GET }
-    }
-
-    async fn read(&self, key: &ReadKey) -> Result<Payload, Error> {
-        read::read(self, key).await
-    }
-
-    fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {
-        read::value(payload, reference)
-    }
-
-    fn map(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretMap, Error> {
-        read::map(payload, reference)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::ReadWrite
-    }
-
-    /// As in the reference, credentials that can be had are good: no call tells without the right to something.
-    async fn validate(&self) -> Validation {
-        match self.credentials.provide_credentials().await {
-            Ok(_) => Validation::Ready,
-            Err(error) => Validation::Failed(error::of_credentials(&error, "Validate")),
-        }
-    }
+    Ok(match settings.service {
+        Service::SecretsManager => Box::new(SecretsManager::new(settings, &config, credentials)),
+        Service::ParameterStore => Box::new(ParameterStore::new(settings, &config, credentials)),
+    })
 }

@@ -34,8 +34,13 @@ impl Settings {
         Self { values: data.iter().map(entry).collect(), verdict }
     }
 
-    pub(super) fn find(&self, read: &ReadKey) -> Option<&SecretBytes> {
+    pub(super) fn get(&self, read: &ReadKey) -> Option<&SecretBytes> {
         let ReadKey { key, version, metadata: _ } = read;
         self.values.get(&(key.clone(), version.clone().unwrap_or_default()))
+    }
+
+    /// Key, version and value of each entry.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &str, &SecretBytes)> {
+        self.values.iter().map(|((key, version), value)| (key.as_str(), version.as_str(), value))
     }
 }

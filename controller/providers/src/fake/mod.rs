@@ -1,19 +1,21 @@
 //! The provider `fake`: serves the values that the store itself lists. The smallest of them, and the pattern of the rest.
 //!
-//! `config.rs` checks the settings, `read.rs` picks values. It has no login and no vendor errors, hence no `auth.rs` and
+//! `config.rs` checks the settings, `read.rs` picks values, `find.rs` finds. It has no login and no vendor errors, hence no `auth.rs` and
 //! `error.rs`. For users: `docs/providers/fake.md`.
 
 mod config;
+mod find;
 mod read;
 
 use async_trait::async_trait;
-use provider::{Capabilities, Error, ErrorKind, Payload, Provider, ReadKey, RemoteRef, Validation};
+use provider::{Calls, Capabilities, Error, ErrorKind, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
 use secret::{SecretBytes, SecretMap};
 
 use config::{Settings, Verdict};
 
 /// The one call, as the metric names it.
 const READ: &str = "GetSecret";
+const FIND: &str = "GetAllSecrets";
 
 /// An opened `fake` store.
 pub(crate) struct Fake {
@@ -38,7 +40,7 @@ impl Provider for Fake {
     }
 
     async fn read(&self, key: &ReadKey) -> Result<Payload, Error> {
-        self.settings.find(key).cloned().map(Payload).ok_or_else(|| Error::not_found(READ))
+        self.settings.get(key).cloned().map(Payload).ok_or_else(|| Error::not_found(READ))
     }
 
     fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {
@@ -47,6 +49,14 @@ impl Provider for Fake {
 
     fn map(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretMap, Error> {
         read::map(payload, reference)
+    }
+
+    async fn find(&self, find: &Find, _: &dyn Calls) -> Result<SecretMap, Error> {
+        find::find(&self.settings, find)
+    }
+
+    fn converts_found_names(&self) -> bool {
+        true
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -1,13 +1,14 @@
 //! The provider `kubernetes`: Secrets of one namespace of this or another cluster.
 //!
 //! `config.rs` checks the settings, `kubeconfig.rs` reads the one of `authRef`, `auth.rs` keeps the token, `read.rs`
-//! reads and picks values, `review.rs` validates, `error.rs` sorts what the API server says.
+//! reads and picks values, `find.rs` lists, `review.rs` validates, `error.rs` sorts what the API server says.
 //! API: <https://kubernetes.io/docs/reference/kubernetes-api/>. For users: `docs/providers/kubernetes.md`.
 //! Plain HTTP rather than a Kubernetes client: a foreign API server gets the same limits as any other backend.
 
 mod auth;
 mod config;
 mod error;
+mod find;
 mod kubeconfig;
 mod read;
 mod review;
@@ -16,18 +17,19 @@ use api::KubernetesProvider;
 use async_trait::async_trait;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
-use provider::{Capabilities, Error, ErrorKind, Payload, Provider, ReadKey, RemoteRef, Validation};
+use provider::{Calls, Capabilities, Error, ErrorKind, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
 use reqwest::Url;
 use secret::{SecretBytes, SecretMap};
 
 use crate::OpenContext;
-use crate::http::{Answer, Http, Request};
+use crate::http::{Answer, Failure, Http, Request};
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use auth::Token;
 use config::{Cluster, Settings};
 
 const METRIC_NAME: &str = "Kubernetes";
 const READ: &str = "GetSecret";
+const LIST: &str = "ListSecrets";
 
 /// An opened `kubernetes` store.
 pub(crate) struct Kubernetes {
@@ -56,41 +58,51 @@ pub(crate) fn uses_consumer(spec: &KubernetesProvider) -> bool {
     Settings::of(spec).is_ok_and(|settings| names_no_namespace(settings.namespaces()))
 }
 
+/// One request.
+struct Call<'a> {
+    operation: &'static str,
+    method: Method,
+    path: &'a [&'a str],
+    query: &'a [(&'a str, &'a str)],
+    body: Option<&'a str>,
+}
+
 impl Kubernetes {
     fn origin(&self) -> String {
         self.server.origin().ascii_serialization()
     }
 
     /// Sends a request; once more with a new token if there can be one and the first was not accepted.
-    async fn send(
-        &self,
-        operation: &'static str,
-        method: Method,
-        path: &[&str],
-        body: Option<&str>,
-    ) -> Result<Answer, Error> {
+    async fn send(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let sent = self.try_send(call).await?;
+        sent.map_err(|failure| self.failed(failure, call.operation))
+    }
+
+    /// As [`Kubernetes::send`], for a caller who does something about a failure of the connection.
+    async fn try_send(&self, call: &Call<'_>) -> Result<Result<Answer, Failure>, Error> {
         let first = self.token.get().await?;
-        let answer = self.send_with(operation, &method, path, body, first.as_ref()).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
-        }
+        let answer = match self.send_with(call, first.as_ref()).await? {
+            Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => answer,
+            done => return Ok(done),
+        };
         match self.token.replace(first.as_ref()).await? {
-            Some(second) => self.send_with(operation, &method, path, body, Some(&second)).await,
-            None => Ok(answer),
+            Some(second) => self.send_with(call, Some(&second)).await,
+            None => Ok(Ok(answer)),
         }
     }
 
-    async fn send_with(
-        &self,
-        operation: &'static str,
-        method: &Method,
-        path: &[&str],
-        body: Option<&str>,
-        token: Option<&SecretBytes>,
-    ) -> Result<Answer, Error> {
+    fn failed(&self, failure: Failure, operation: &'static str) -> Error {
+        failure.into_error(operation, &self.origin(), self.server_setting)
+    }
+
+    async fn send_with(&self, call: &Call<'_>, token: Option<&SecretBytes>) -> Result<Result<Answer, Failure>, Error> {
+        let Call { operation, method, path, query, body } = call;
         let mut url = self.server.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
+            segments.pop_if_empty().extend(*path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(*query);
         }
         let mut request = Request::new(method.clone(), url);
         request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -105,10 +117,9 @@ impl Kubernetes {
         }
         if let Some(body) = body {
             request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request.body = Some(SecretBytes::from(body));
+            request.body = Some(SecretBytes::from(*body));
         }
-        let sent = self.http.send(request).await;
-        sent.map_err(|failure| failure.into_error(operation, &self.origin(), self.server_setting))
+        Ok(self.http.send(request).await)
     }
 }
 
@@ -132,6 +143,21 @@ impl Provider for Kubernetes {
 
     fn map(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretMap, Error> {
         read::map(payload, reference)
+    }
+
+    /// The reference takes a missing Secret for a missing remote key in `extract` only; in `data` it is an error that
+    /// deletes nothing.
+    fn missing_value(&self, _: Error, reference: &RemoteRef) -> Error {
+        let text = format!("secrets {} not found", gojson::quote(&reference.read.key));
+        Error::new(ErrorKind::Invalid, READ, text)
+    }
+
+    async fn find(&self, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
+        find::find(self, find, calls).await
+    }
+
+    fn converts_found_names(&self) -> bool {
+        true
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -12,7 +12,7 @@ use provider::{Error, ErrorKind, Payload, ReadKey, RemoteRef};
 use secret::{SecretBytes, SecretMap};
 
 use super::config::is_name;
-use super::{Kubernetes, READ, error};
+use super::{Call, Kubernetes, READ, error};
 
 /// Reads one Secret.
 ///
@@ -27,7 +27,8 @@ pub(super) async fn read(store: &Kubernetes, read: &ReadKey) -> Result<Payload, 
         return Err(Error::new(ErrorKind::Invalid, READ, text));
     }
     let path = ["api", "v1", "namespaces", &store.namespace, "secrets", key];
-    let answer = store.send(READ, Method::GET, &path, None).await?;
+    let call = Call { operation: READ, method: Method::GET, path: &path, query: &[], body: None };
+    let answer = store.send(&call).await?;
     if error::is_missing_secret(&answer) {
         return Err(Error::not_found(READ));
     }
@@ -41,8 +42,14 @@ pub(super) async fn read(store: &Kubernetes, read: &ReadKey) -> Result<Payload, 
     if !is_secret {
         return Err(not_a_secret(store));
     }
-    let json = if *metadata { metadata_of(&document) } else { data_of(&document) };
+    let json = if *metadata { metadata_of(&document) } else { data_of(&document, document.root()) };
     json.map(|json| Payload(SecretBytes::new(json))).ok_or_else(|| not_a_secret(store))
+}
+
+/// The whole data of a Secret inside of a list, as [`value`] gives it without a property.
+pub(super) fn whole_data(document: &Document<'_>, secret: NodeId) -> Option<SecretBytes> {
+    let payload = Payload(SecretBytes::new(data_of(document, secret)?));
+    data_as_json(&payload).ok()
 }
 
 fn not_a_secret(store: &Kubernetes) -> Error {
@@ -50,7 +57,7 @@ fn not_a_secret(store: &Kubernetes) -> Error {
     Error::new(ErrorKind::Malformed, READ, text)
 }
 
-fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
+pub(super) fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
     match document.item(of) {
         Item::Object(members) => members.get(name).copied(),
         Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,
@@ -61,8 +68,8 @@ fn compact(document: &Document<'_>, id: NodeId) -> Option<Vec<u8>> {
     document.compact(id, Numbers::Literal, Html::Keep).ok()
 }
 
-fn data_of(document: &Document<'_>) -> Option<Vec<u8>> {
-    match member(document, document.root(), "data") {
+fn data_of(document: &Document<'_>, secret: NodeId) -> Option<Vec<u8>> {
+    match member(document, secret, "data") {
         Some(id) if !matches!(document.item(id), Item::Null) => compact(document, id),
         _ => Some(b"{}".to_vec()),
     }
@@ -92,6 +99,12 @@ fn data(payload: &Payload) -> Result<SecretMap, Error> {
         data.insert(key.clone(), SecretBytes::new(STANDARD.decode(text).map_err(|_| malformed())?));
     }
     Ok(data)
+}
+
+fn data_as_json(payload: &Payload) -> Result<SecretBytes, Error> {
+    let data = data(payload)?;
+    let pairs = data.iter().map(|(key, value)| (key.as_str(), value.expose()));
+    Ok(SecretBytes::new(gojson::string_map(pairs, Html::Keep)))
 }
 
 /// Labels and annotations; what isn't set is `None`.
@@ -158,11 +171,7 @@ pub(super) fn value(payload: &Payload, reference: &RemoteRef) -> Result<SecretBy
             let found = Metadata::of(payload)?.select(property);
             found.map(SecretBytes::new).ok_or_else(|| missing(property, "metadata"))
         }
-        (None, false) => {
-            let data = data(payload)?;
-            let pairs = data.iter().map(|(key, value)| (key.as_str(), value.expose()));
-            Ok(SecretBytes::new(gojson::string_map(pairs, Html::Keep)))
-        }
+        (None, false) => data_as_json(payload),
         (Some(property), false) => {
             let data = data(payload)?;
             let found = gojson::property::data_key(|key| data.get(key).map(SecretBytes::expose), property);
@@ -204,7 +213,7 @@ mod tests {
 
     fn payload(metadata: bool) -> Payload {
         let document = Document::parse(SECRET.as_bytes()).unwrap();
-        let json = if metadata { metadata_of(&document) } else { data_of(&document) };
+        let json = if metadata { metadata_of(&document) } else { data_of(&document, document.root()) };
         Payload(SecretBytes::new(json.unwrap()))
     }
 

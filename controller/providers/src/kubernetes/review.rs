@@ -4,7 +4,7 @@ use gojson::{Document, Item, NodeId};
 use http::Method;
 use provider::{Error, ErrorKind, Validation};
 
-use super::{Kubernetes, error};
+use super::{Call, Kubernetes, error};
 
 const OPERATION: &str = "Validate";
 const REVIEWS: [&str; 3] = ["apis", "authorization.k8s.io", "v1"];
@@ -69,7 +69,9 @@ fn review(kind: &str, spec: &str) -> String {
 
 async fn ask(store: &Kubernetes, resource: &str, body: &str) -> Result<crate::http::Answer, Error> {
     let [apis, group, version] = REVIEWS;
-    let answer = store.send(OPERATION, Method::POST, &[apis, group, version, resource], Some(body)).await?;
+    let path = [apis, group, version, resource];
+    let call = Call { operation: OPERATION, method: Method::POST, path: &path, query: &[], body: Some(body) };
+    let answer = store.send(&call).await?;
     if answer.status.is_success() {
         Ok(answer)
     } else {

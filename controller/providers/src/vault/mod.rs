@@ -1,13 +1,14 @@
 //! The provider `vault`: KV version 1 and 2 of HashiCorp Vault and of OpenBao, over their HTTP API.
 //!
 //! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `auth.rs` logs in,
-//! `session.rs` keeps the token, `read.rs` reads and picks values, `error.rs` sorts what the server says.
+//! `session.rs` keeps the token, `read.rs` reads and picks values, `find.rs` walks and finds, `error.rs` sorts what the server says.
 //! API: <https://developer.hashicorp.com/vault/api-docs>. For users: `docs/providers/vault.md`. Why no client library:
 //! `docs/adr/0003-vault-over-http.md`.
 
 mod auth;
 mod config;
 mod error;
+mod find;
 mod path;
 mod read;
 mod session;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use api::VaultProvider;
 use async_trait::async_trait;
-use provider::{Capabilities, Error, Payload, Provider, ReadKey, RemoteRef, Validation};
+use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
 use secret::{SecretBytes, SecretMap};
 
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
@@ -30,6 +31,7 @@ use wire::Wire;
 const METRIC_NAME: &str = "HashiCorp/Vault";
 /// Reads of data and of metadata bear one name in the metric, as in the reference.
 const READ: &str = "ReadSecretData";
+const LIST: &str = "ListSecrets";
 const SERVER: &str = "spec.provider.vault.server";
 
 /// An opened `vault` store.
@@ -76,6 +78,10 @@ impl Provider for Vault {
 
     fn map(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretMap, Error> {
         read::map(payload, reference)
+    }
+
+    async fn find(&self, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
+        find::find(self, find, calls).await
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -56,6 +56,38 @@ impl Paths {
         Ok((path.clone(), Some(older).filter(|older| *older != path)))
     }
 
+    /// The path under which a folder is listed; it is empty or ends with a slash.
+    pub(super) fn folder(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let path = match (&self.mount, self.version) {
+            (Some(mount), VaultVersion::V1) => format!("{mount}/{folder}"),
+            (Some(mount), VaultVersion::V2) => format!("{mount}/metadata/{folder}"),
+            (None, VaultVersion::V1) if folder.trim_matches('/').is_empty() => {
+                return Err(invalid("without spec.provider.vault.path, find.path must begin with the mount"));
+            }
+            (None, VaultVersion::V1) => folder.to_owned(),
+            (None, VaultVersion::V2) if folder.contains("/data/") => folder.replacen("/data/", "/metadata/", 1),
+            (None, VaultVersion::V2) => {
+                return Err(invalid(
+                    "provided Path isn't a valid kv v2 path: without spec.provider.vault.path, find.path must begin \
+                     with <mount>/data",
+                ));
+            }
+        };
+        listed_segments(&path)
+    }
+
+    /// The paths of data and metadata of a name out of a list. Unlike a key that a manifest names, it never begins with
+    /// the mount that is set.
+    pub(super) fn listed(&self, name: &str) -> Result<Listed, Error> {
+        let (data, metadata) = match (&self.mount, self.version) {
+            (Some(mount), VaultVersion::V1) => (format!("{mount}/{name}"), format!("{mount}/{name}")),
+            (Some(mount), VaultVersion::V2) => (format!("{mount}/data/{name}"), format!("{mount}/metadata/{name}")),
+            (None, VaultVersion::V1) => (name.to_owned(), name.to_owned()),
+            (None, VaultVersion::V2) => (name.to_owned(), name.replacen("/data/", "/metadata/", 1)),
+        };
+        Ok(Listed { data: listed_segments(&data)?, metadata: listed_segments(&metadata)? })
+    }
+
     /// The key without the mount (and `data/` after it, in version 2) if it begins with it.
     fn below<'k>(&self, mount: &str, key: &'k str) -> &'k str {
         let Some(rest) = key.strip_prefix(mount).and_then(|rest| rest.strip_prefix('/')) else { return key };
@@ -72,6 +104,18 @@ pub(super) fn mount_segments(path: &str, field: &str) -> Result<Vec<String>, Err
         Some(segments) if !segments.is_empty() => Ok(segments),
         _ => Err(invalid(format!("{field}: must be the path of a mount, without \"..\" and control characters"))),
     }
+}
+
+/// Where a name out of a list lies.
+pub(super) struct Listed {
+    pub(super) data: Vec<String>,
+    pub(super) metadata: Vec<String>,
+}
+
+fn listed_segments(path: &str) -> Result<Vec<String>, Error> {
+    segments(path).ok_or_else(|| {
+        invalid("find.path must not have \"..\" as a part, nor control characters: it can't leave the mount")
+    })
 }
 
 fn remote_segments(path: &str, key: &str) -> Result<Vec<String>, Error> {
@@ -133,6 +177,32 @@ mod tests {
         }
         let error = Paths::new(None, VaultVersion::V2).unwrap().metadata("kv/foo").unwrap_err();
         assert!(error.to_string().starts_with("provided Path isn't a valid kv v2 path"), "{error}");
+    }
+
+    #[test]
+    fn folders_and_names_of_a_list_lie_where_the_mount_says() {
+        use VaultVersion::{V1, V2};
+        let cases = [
+            (Some("kv"), V2, "", "kv/metadata", "kv/data/x", "kv/metadata/x"),
+            (Some("kv"), V2, "a/b/", "kv/metadata/a/b", "kv/data/a/b/x", "kv/metadata/a/b/x"),
+            (Some("kv"), V2, "kv/", "kv/metadata/kv", "kv/data/kv/x", "kv/metadata/kv/x"),
+            (Some("kv"), V1, "a//", "kv/a", "kv/a/x", "kv/a/x"),
+            (None, V1, "kv/a/", "kv/a", "kv/a/x", "kv/a/x"),
+            (None, V2, "kv/data/", "kv/metadata", "kv/data/x", "kv/metadata/x"),
+            (None, V2, "kv/data/a/", "kv/metadata/a", "kv/data/a/x", "kv/metadata/a/x"),
+        ];
+        for (mount, version, folder, listed, data, metadata) in cases {
+            let paths = Paths::new(mount, version).unwrap();
+            assert_eq!(paths.folder(folder).unwrap().join("/"), listed, "{mount:?} {version} {folder}");
+            let name = paths.listed(&format!("{folder}x")).unwrap();
+            assert_eq!((name.data.join("/").as_str(), name.metadata.join("/").as_str()), (data, metadata));
+        }
+        let refused =
+            [(Some("kv"), V2, "../sys/"), (Some("kv"), V1, "a/../../sys/"), (None, V1, "/"), (None, V2, "kv/a/")];
+        for (mount, version, folder) in refused {
+            let error = Paths::new(mount, version).unwrap().folder(folder).unwrap_err();
+            assert!(error.to_string().contains("find.path"), "{error}");
+        }
     }
 
     #[test]

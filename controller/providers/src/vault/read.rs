@@ -13,7 +13,7 @@ use super::wire::Call;
 use super::{READ, SERVER, Vault, error};
 use crate::http::Answer;
 
-const CANNOT_READ: &str = "cannot read secret data from Vault";
+pub(super) const CANNOT_READ: &str = "cannot read secret data from Vault";
 /// What Vault itself says of a secret, next to its custom metadata.
 const SYSTEM_METADATA: [&str; 3] = ["created_time", "current_version", "delete_version_after"];
 
@@ -47,7 +47,7 @@ async fn read_metadata(vault: &Vault, key: &str) -> Result<Payload, Error> {
 }
 
 /// One request, with another token if the first was refused.
-async fn get(vault: &Vault, path: &[String], query: Option<(&'static str, &str)>) -> Result<Answer, Error> {
+pub(super) async fn get(vault: &Vault, path: &[String], query: Option<(&'static str, &str)>) -> Result<Answer, Error> {
     let send = async |bearer: &super::session::Bearer| {
         let (method, token) = (Method::GET, bearer.token());
         vault.wire.send(Call { operation: READ, method, path, query, token, body: None, login: false }).await
@@ -64,7 +64,7 @@ async fn get(vault: &Vault, path: &[String], query: Option<(&'static str, &str)>
 }
 
 /// The KV data of an answer.
-fn data(answer: &Answer, version: VaultVersion, origin: &str) -> Result<SecretBytes, Error> {
+pub(super) fn data(answer: &Answer, version: VaultVersion, origin: &str) -> Result<SecretBytes, Error> {
     let bad = || error::of_answer(answer, READ, origin).context(CANNOT_READ);
     match answer.status {
         StatusCode::OK => {}
@@ -91,13 +91,13 @@ fn data(answer: &Answer, version: VaultVersion, origin: &str) -> Result<SecretBy
     }
 }
 
-fn malformed(text: String, version: VaultVersion) -> Error {
+pub(super) fn malformed(text: String, version: VaultVersion) -> Error {
     let text = format!("{text}; check that the mount has KV version {version}, as spec.provider.vault.version says");
     Error::new(ErrorKind::Malformed, READ, text)
 }
 
 /// System and custom metadata as one object of strings.
-fn metadata(answer: &Answer, origin: &str) -> Result<SecretBytes, Error> {
+pub(super) fn metadata(answer: &Answer, origin: &str) -> Result<SecretBytes, Error> {
     match answer.status {
         StatusCode::OK => {}
         // In the reference this is no sign that the secret is gone, so it leads to no deletion.
@@ -130,14 +130,14 @@ fn metadata(answer: &Answer, origin: &str) -> Result<SecretBytes, Error> {
     Ok(SecretBytes::new(gojson::string_map(pairs, Html::Escape)))
 }
 
-fn parse<'a>(answer: &'a Answer, origin: &str) -> Result<Document<'a>, Error> {
+pub(super) fn parse<'a>(answer: &'a Answer, origin: &str) -> Result<Document<'a>, Error> {
     Document::parse_first(answer.body.expose()).map_err(|_| {
         let text = format!("{CANNOT_READ}: the answer of {origin} is not JSON; does something other than Vault answer there? check {SERVER}");
         Error::new(ErrorKind::Malformed, READ, text)
     })
 }
 
-fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
+pub(super) fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
     match document.item(of) {
         Item::Object(members) => members.get(name).copied(),
         Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,

@@ -16,18 +16,21 @@ pub(crate) enum Backend {
     VaultV1,
     VaultV2,
     Aws,
+    ParameterStore,
     Kubernetes,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 5] = [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::Kubernetes];
-    pub(crate) const NETWORKED: [Self; 4] = [Self::VaultV1, Self::VaultV2, Self::Aws, Self::Kubernetes];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
+    pub(crate) const NETWORKED: [Self; 5] =
+        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
 
     /// The name of the older version, if the backend keeps one.
     pub(crate) fn older_version(self) -> Option<&'static str> {
         match self {
             Self::Fake => Some("v1"),
-            Self::VaultV2 => Some("1"),
+            Self::VaultV2 | Self::ParameterStore => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
             Self::VaultV1 | Self::Kubernetes => None,
         }
@@ -36,7 +39,7 @@ impl Backend {
     /// The property of the metadata that says `me`.
     pub(crate) fn owner(self) -> Option<&'static str> {
         match self {
-            Self::VaultV2 | Self::Aws => Some("owner"),
+            Self::VaultV2 | Self::Aws | Self::ParameterStore => Some("owner"),
             Self::Kubernetes => Some("labels.owner"),
             Self::Fake | Self::VaultV1 => None,
         }
@@ -49,6 +52,7 @@ impl Backend {
             Self::VaultV1 => Stub::start(vault_v1).await,
             Self::VaultV2 => Stub::start(vault_v2).await,
             Self::Aws => Stub::start(aws).await,
+            Self::ParameterStore => Stub::start(parameter_store).await,
             Self::Kubernetes => Stub::start(kubernetes).await,
         }
     }
@@ -68,18 +72,24 @@ impl Backend {
             Self::VaultV2 => {
                 json!({"vault": {"server": url, "path": "kv", "version": "v2", "auth": {"tokenSecretRef": token}}})
             }
-            Self::Aws => json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "auth": {"secretRef": {
-                "accessKeyIDSecretRef": {"name": "creds", "key": "id"},
-                "secretAccessKeySecretRef": {"name": "creds", "key": "key"},
-            }}}}),
+            Self::Aws => with_keys("SecretsManager"),
+            Self::ParameterStore => with_keys("ParameterStore"),
             Self::Kubernetes => json!({"kubernetes": {"server": {"url": url}, "remoteNamespace": "remote",
                 "auth": {"token": {"bearerToken": token}}}}),
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());
+        opening.environment.aws.ssm_endpoint = Some(url.to_owned());
         opening.environment.aws.sts_endpoint = Some(url.to_owned());
         opening
     }
+}
+
+fn with_keys(service: &str) -> Value {
+    json!({"aws": {"service": service, "region": "eu-west-1", "auth": {"secretRef": {
+        "accessKeyIDSecretRef": {"name": "creds", "key": "id"},
+        "secretAccessKeySecretRef": {"name": "creds", "key": "key"},
+    }}}})
 }
 
 fn data() -> Value {
@@ -139,6 +149,25 @@ fn aws(seen: &Seen) -> Reply {
             Reply::json(200, json!({"Name": "app", "Tags": [{"Key": "owner", "Value": "me"}]}))
         }
         _ => error("ResourceNotFoundException"),
+    }
+}
+
+fn parameter_store(seen: &Seen) -> Reply {
+    let signed = seen.header("authorization").is_some_and(|a| a.contains("Credential=AKID/"));
+    let error = |code: &str| Reply::json(400, json!({"__type": code, "message": "canary request id: 1-2-3"}));
+    if !signed {
+        return error("UnrecognizedClientException");
+    }
+    let body = seen.json();
+    let answer = |value: &str| Reply::json(200, json!({"Parameter": {"Name": "app", "Value": value}}));
+    match (seen.header("x-amz-target").unwrap_or_default(), body["Name"].as_str(), body["ResourceId"].as_str()) {
+        ("AmazonSSM.GetParameter", Some("app"), None) => answer(DATA),
+        ("AmazonSSM.GetParameter", Some("app:1"), None) => answer("{\"user\":\"old\"}"),
+        ("AmazonSSM.ListTagsForResource", None, Some("app")) => {
+            Reply::json(200, json!({"TagList": [{"Key": "owner", "Value": "me"}]}))
+        }
+        (_, Some(name), None) if name.starts_with("app:") => error("ParameterVersionNotFound"),
+        _ => error("ParameterNotFound"),
     }
 }
 

@@ -14,7 +14,7 @@ use api::{
     CaProvider, ProviderSpec, RetrySettings, SecretKeySelector, ServiceAccountSelector, StoreKind, StoreProvider,
 };
 use async_trait::async_trait;
-use provider::{Credentials, Error, ErrorKind, Provider, ReadKey, RemoteRef, ServiceAccountToken};
+use provider::{Calls, Credentials, Error, ErrorKind, Find, Provider, ReadKey, RemoteRef, ServiceAccountToken};
 use providers::{Environment, HttpClients, OpenContext, StoreIdentity};
 use secret::SecretBytes;
 use serde_json::Value;
@@ -324,4 +324,26 @@ pub(crate) async fn map(store: &dyn Provider, reference: &RemoteRef) -> Result<V
     let payload = store.read(&reference.read).await?;
     let map = store.map(&payload, reference)?;
     Ok(map.iter().map(|(key, value)| format!("{key}={}", value.expose_str().unwrap())).collect())
+}
+
+/// Counts the calls of finds.
+#[derive(Default)]
+pub(crate) struct Made(pub(crate) Mutex<BTreeMap<&'static str, usize>>);
+
+impl Calls for Made {
+    fn made(&self, call: &'static str, _succeeded: bool) {
+        *self.0.lock().unwrap().entry(call).or_default() += 1;
+    }
+}
+
+/// A find out of the YAML fields' names.
+pub(crate) fn wished(find: Value) -> Find {
+    let api::Find { path, name, tags, .. } = serde_json::from_value(find).unwrap();
+    Find { path, name: name.map(|name| name.regexp.unwrap_or_default()), tags }
+}
+
+/// What a find brings, as `name=value` texts.
+pub(crate) async fn found(store: &dyn Provider, find: Value) -> Result<Vec<String>, Error> {
+    let values = store.find(&wished(find), &Made::default()).await?;
+    Ok(values.iter().map(|(name, value)| format!("{name}={}", value.expose_str().unwrap())).collect())
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use tracing::Level;
 
 use crate::support::backends::Backend;
-use crate::support::{Lookup, Opening, Reply, Stub, reference};
+use crate::support::{Lookup, Opening, Reply, Stub, found, reference};
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -52,7 +52,10 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
             match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
                 ("/v1/kv/app", _) => Reply::json(200, vault),
                 ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
-                (_, true) => Reply::json(200, json!({"Name": "app", "SecretString": "leaked-value"})),
+                (_, true) => Reply::json(
+                    200,
+                    json!({"Name": "app", "SecretString": "leaked-value", "Parameter": {"Value": "leaked-value"}}),
+                ),
                 // "leaked-value" in base64
                 _ => Reply::json(200, json!({"kind": "Secret", "metadata": {}, "data": {"v": "bGVha2VkLXZhbHVl"}})),
             }
@@ -71,6 +74,39 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
     for secret in ["leaked", "bGVha2VkLXZhbHVl"] {
         let line = text.lines().find(|line| line.contains(secret));
         assert_eq!(line, None);
+    }
+}
+
+#[tokio::test]
+async fn finds_leave_no_value_in_the_trace() {
+    let buffer = listen();
+    for backend in Backend::NETWORKED {
+        let stub = Stub::start(|seen| {
+            let value = || json!({"Name": "app", "SecretString": "leaked-value", "Value": "leaked-value"});
+            let vault = json!({"data": {"v": "leaked-value"}});
+            let secret = json!({"metadata": {"name": "app"}, "data": {"v": "bGVha2VkLXZhbHVl"}});
+            match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
+                ("/v1/kv?list=true" | "/v1/kv/metadata?list=true", _) => {
+                    Reply::json(200, json!({"data": {"keys": ["app"]}}))
+                }
+                ("/v1/kv/app", _) => Reply::json(200, vault),
+                ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
+                (_, true) => Reply::json(200, json!({"SecretValues": [value()], "Parameters": [value()]})),
+                _ => Reply::json(200, json!({"kind": "SecretList", "metadata": {}, "items": [secret]})),
+            }
+        })
+        .await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        let got = found(
+            store.as_ref(),
+            json!({"name": {"regexp": ""}, "path": if backend == Backend::Aws { Some("a") } else { None }}),
+        );
+        assert_eq!(got.await.unwrap().len(), 1, "{backend:?}");
+    }
+    let text = buffer.text();
+    assert!(text.len() > 1000, "nothing was logged: {text}");
+    for secret in ["leaked", "bGVha2VkLXZhbHVl"] {
+        assert_eq!(text.lines().find(|line| line.contains(secret)), None);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod aws;
 mod connection;
+mod find;
 mod kubernetes;
 mod leaks;
 mod vault;

@@ -19,6 +19,7 @@ mod reflection;
 mod regexps;
 mod strings;
 mod versions;
+mod yaml;
 
 /// All tables.
 pub(crate) const TABLES: &[&[Function]] = &[
@@ -35,6 +36,7 @@ pub(crate) const TABLES: &[&[Function]] = &[
     regexps::TABLE,
     strings::TABLE,
     versions::TABLE,
+    yaml::TABLE,
 ];
 
 const ANY: Type = Type::Any;

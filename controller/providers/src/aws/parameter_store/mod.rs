@@ -1,0 +1,81 @@
+//! AWS Systems Manager Parameter Store. `read.rs` reads one parameter, `find.rs` finds many.
+//!
+//! API: <https://docs.aws.amazon.com/systems-manager/latest/APIReference/>.
+
+mod find;
+mod read;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ssm::Client;
+use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
+use secret::{SecretBytes, SecretMap};
+
+use super::config::Settings;
+use super::error::Target;
+use super::{auth, value};
+
+pub(super) const METRIC_NAME: &str = "AWS/ParameterStore";
+pub(super) const GET: &str = "GetParameter";
+const TAGS: &str = "ListTagsForResource";
+const BY_PATH: &str = "GetParametersByPath";
+/// The operation, and its name in the metric, which in the reference lacks the last letter.
+const DESCRIBE: &str = "DescribeParameters";
+const DESCRIBE_CALL: &str = "DescribeParameter";
+
+/// An opened `aws` store of the service `ParameterStore`.
+pub(super) struct ParameterStore {
+    client: Client,
+    credentials: SharedCredentialsProvider,
+    prefix: String,
+    target: Target,
+}
+
+impl ParameterStore {
+    pub(super) fn new(settings: Settings, config: &SdkConfig, credentials: SharedCredentialsProvider) -> Self {
+        let mut config = aws_sdk_ssm::config::Builder::from(config);
+        config.set_endpoint_url(settings.ssm_endpoint.clone());
+        Self {
+            client: Client::from_conf(config.build()),
+            credentials,
+            target: Target::ssm(&settings),
+            prefix: settings.prefix,
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for ParameterStore {
+    fn metric_name(&self) -> &'static str {
+        METRIC_NAME
+    }
+
+    fn call_name(&self, key: &ReadKey) -> &'static str {
+        if key.metadata { TAGS } else { GET }
+    }
+
+    async fn read(&self, key: &ReadKey) -> Result<Payload, Error> {
+        read::read(self, key).await
+    }
+
+    fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {
+        value::value(payload, reference, GET)
+    }
+
+    fn map(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretMap, Error> {
+        value::map(payload, reference, GET)
+    }
+
+    async fn find(&self, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
+        find::find(self, find, calls).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ReadWrite
+    }
+
+    async fn validate(&self) -> Validation {
+        auth::validate(&self.credentials).await
+    }
+}

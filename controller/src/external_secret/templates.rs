@@ -1,0 +1,121 @@
+//! Where templates meet the cluster: what they are read from is gathered here, and they are rendered off the runtime.
+//!
+//! Deliberately not here: what a template makes of the data (`plan::template`), and its language (crate `template`).
+
+use std::sync::Arc;
+
+use api::ExternalSecretSpec;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use plan::data::{self, Assembled, Fetched};
+use plan::secret_object::SecretObject;
+use plan::target;
+use plan::template::{self, Env, Failure, Rendered, SourceKind, SourceRef, Sources};
+use provider::Error;
+use rustls::crypto::aws_lc_rs;
+use secret::{SecretBytes, SecretMap};
+
+use super::gather::{Existing, Live};
+use crate::context::Context;
+use crate::dependencies::{Dependant, Input};
+use crate::lookup::api_text;
+use crate::world::Key;
+
+/// Puts together what was fetched; templates of a `rewrite` are rendered for it.
+pub(super) async fn assemble(
+    cx: &Arc<Context>,
+    seen: &Live,
+    answers: Vec<Result<Fetched, Error>>,
+    now: Timestamp,
+) -> Result<Assembled, data::Failure> {
+    let spec = &seen.object.spec;
+    if spec.data_from.iter().all(|entry| entry.rewrite.is_empty()) {
+        return data::assemble(spec, answers, &cx.templates, &env(now));
+    }
+    let (cx, object) = (cx.clone(), seen.object.clone());
+    aside(move || data::assemble(&object.spec, answers, &cx.templates, &env(now))).await
+}
+
+/// What the target's template makes of `data`; nothing without a template, or where it would change nothing.
+pub(super) async fn render(
+    cx: &Arc<Context>,
+    seen: &Live,
+    data: &SecretMap,
+    now: Timestamp,
+) -> Option<Result<Rendered, Failure>> {
+    let exists = match &seen.existing {
+        Existing::Read(_) | Existing::Verified(_) => Some(true),
+        Existing::Missing => Some(false),
+        Existing::NoneKnown => None,
+    };
+    if !target::needs_rendering(&seen.object.spec, data, exists) {
+        return None;
+    }
+    let sources = gather(cx, &seen.key, &seen.object.spec).await;
+    let (cx, object, data) = (cx.clone(), seen.object.clone(), data.clone());
+    aside(move || template::render(&object.spec, &data, &sources, &cx.templates, &env(now))).await.transpose()
+}
+
+/// Reads the ConfigMaps and Secrets that the template is in. They are noted, so that the object is tried again as soon as
+/// one of them appears or changes.
+async fn gather(cx: &Context, reader: &Key, spec: &ExternalSecretSpec) -> Sources {
+    let wanted = spec.target.template.as_deref().map(template::sources).unwrap_or_default();
+    let dependant = Dependant::ExternalSecret(reader.clone());
+    cx.world.depends_on_nothing(&dependant);
+    let mut sources = Sources::default();
+    for source in wanted {
+        let (version, read) = read(cx, &reader.namespace, &source).await;
+        let key = Key { namespace: reader.namespace.clone(), name: source.name.clone() };
+        cx.world.depends_on(dependant.clone(), Input { kind: source.kind, key }, version);
+        sources.insert(source.kind, source.name, read);
+    }
+    sources
+}
+
+/// An object's version, and those of its keys that are wanted or why it can't be read.
+async fn read(cx: &Context, namespace: &str, source: &SourceRef) -> (Option<String>, Result<SecretMap, String>) {
+    let client = cx.client.clone();
+    let found = match source.kind {
+        SourceKind::ConfigMap => {
+            let map: Result<ConfigMap, _> = Api::namespaced(client, namespace).get(&source.name).await;
+            map.map(|map| {
+                let data = map.data.unwrap_or_default();
+                let secret = |(key, text): (String, String)| (key, SecretBytes::from(text));
+                (map.metadata.resource_version, data.into_iter().map(secret).collect::<SecretMap>())
+            })
+        }
+        SourceKind::Secret => {
+            let secret: Result<SecretObject, _> = Api::namespaced(client, namespace).get(&source.name).await;
+            secret.map(|secret| (secret.metadata.resource_version, secret.data))
+        }
+    };
+    match found {
+        Ok((version, mut data)) => {
+            data.retain(|key, _| source.keys.contains(key));
+            (version, Ok(data))
+        }
+        Err(error) => (None, Err(api_text(&error))),
+    }
+}
+
+/// Templates may compute for long: that must not hold up what else runs.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // Caught where any other panic of this reconcile is. Nothing cancels the task.
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
+}
+
+/// An environment in which it is `now`.
+fn env(now: Timestamp) -> Env {
+    let random = aws_lc_rs::default_provider().secure_random;
+    Env::new(now, move |buffer| {
+        if random.fill(buffer).is_err() {
+            // Passwords are made of it: rather none than one that can be guessed.
+            tracing::error!("the system gives no randomness");
+            std::process::abort();
+        }
+    })
+}
