@@ -12,7 +12,7 @@
 //! | [`testbed`] | all of these together; [`shared`] lets the cases of a test file share one |
 //! | [`wait`] | waiting for states by watching |
 //!
-//! Not here: the cases (`tests/`), the programs `testbed` (demo, cluster, benchmark) and `conformance` (`src/bin`).
+//! Not here: the cases (`tests/`), the programs `testbed` (demo, cluster, benchmark) and `answers` (`src/bin`).
 
 pub mod backend;
 pub mod cluster;

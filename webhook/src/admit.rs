@@ -1,4 +1,5 @@
-//! Judges one object on a validating path: is it of the path's kind, can it be read, do the rules accept it. Pure.
+//! Judges one object on a validating path: is it of the path's kind, can it be read, do the rules accept it. Pure, but for
+//! a look for one file (see `token_file`).
 //!
 //! The rules themselves are in the crate `validate`, which the controller and the linter use too.
 
@@ -8,6 +9,7 @@ use serde_json::Value;
 use validate::{Code, Finding};
 
 use crate::review::{self, BadReview, Object, Operation, Request, Review, Verdict};
+use crate::token_file;
 
 /// The kinds that are validated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +61,8 @@ impl Subject {
 pub fn judge(subject: Subject, body: &[u8]) -> Result<(Review<'_>, Verdict), BadReview> {
     match subject {
         Subject::ExternalSecret => judge_as(subject, body, validate::external_secret),
-        Subject::SecretStore => judge_as(subject, body, validate::secret_store),
-        Subject::ClusterSecretStore => judge_as(subject, body, validate::cluster_secret_store),
+        Subject::SecretStore => judge_as(subject, body, token_file::secret_store),
+        Subject::ClusterSecretStore => judge_as(subject, body, token_file::cluster_secret_store),
     }
 }
 

@@ -18,5 +18,6 @@ pub mod review;
 pub mod run;
 pub mod server;
 pub mod tls;
+mod token_file;
 pub mod trust;
 mod watch;

@@ -1,5 +1,5 @@
 //! Damaged reviews and damaged objects: whatever comes, there is a verdict that echoes the uid or a refusal, soon, and
-//! both ways in which an object is read agree.
+//! both ways in which an object is read agree. So with a default store that is filled in.
 //!
 //! Runs for two seconds; `FUZZ_SECONDS=60` makes it longer and `FUZZ_SEED` repeats a run, whose seed a failure names.
 
@@ -10,7 +10,8 @@ mod tests {
 
     use serde_json::{Value, json};
     use webhook::admit::{self, Subject};
-    use webhook::review;
+    use webhook::mutate::{self, Need};
+    use webhook::review::{self, Verdict};
 
     const SUBJECTS: [Subject; 3] = [Subject::ExternalSecret, Subject::SecretStore, Subject::ClusterSecretStore];
 
@@ -241,6 +242,21 @@ mod tests {
             let direct = answer(subject, body.as_bytes());
             if object.as_object().is_some_and(|map| !map.is_empty() && !map.contains_key("status")) {
                 assert_eq!(direct, answer(subject, by_tree(&body).as_bytes()), "{body}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_default_store_is_filled_in_or_the_object_is_left_alone() {
+        let (samples, odd) = (samples(), odd_values());
+        for_a_while(|dice| {
+            let mut object = dice.pick(&samples).1.clone();
+            damage_tree(&mut object, &dice.pick(&samples).1, &odd, dice);
+            let Need::Store { kind } = mutate::need(&object) else { return };
+            let verdict = mutate::fill(&object, kind.as_deref(), "shop", Some("ClusterSecretStore/vault"));
+            if let Verdict::Allowed { warnings: _, patch: Some(patch) } = verdict {
+                json_patch::patch(&mut object, &patch).unwrap();
+                assert_eq!(mutate::need(&object), Need::None, "{object}");
             }
         });
     }

@@ -6,7 +6,6 @@ use api::{ClusterSecretStoreCondition, Condition, SecretStoreStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use provider::{Capabilities, Error, Validation};
-use regex::Regex;
 
 use crate::event::{EventReason, Note};
 use crate::status;
@@ -102,8 +101,9 @@ pub fn allows(
             return Ok(true);
         }
         for pattern in namespace_regexes {
-            let regex = Regex::new(pattern).map_err(|_| format!("failed to compile namespace regex {pattern}"))?;
-            if regex.is_match(namespace) {
+            let regexp = goregexp::compile(pattern.as_bytes())
+                .map_err(|_| format!("failed to compile namespace regex {pattern}"))?;
+            if regexp.is_match(namespace.as_bytes()) {
                 return Ok(true);
             }
         }

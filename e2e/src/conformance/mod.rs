@@ -1,11 +1,12 @@
 //! Answers to the function conformance cases: one JSON case in, one JSON answer out.
 //!
 //! Lives here: the translation between cases and our pure functions. Deliberately not here: reading and printing (the
-//! program `conformance`), and comparing (the case folder's own checker, and `controller/plan/tests/conformance.rs`,
+//! program `answers`), and comparing (the case folder's own checker, and `controller/plan/tests/conformance.rs`,
 //! which includes this module by path).
 
 mod decisions;
 mod json;
+mod templates;
 mod values;
 
 use serde_json::Value;
@@ -24,8 +25,11 @@ pub(crate) const KINDS: &[&str] = &[
     "property",
     "refresh",
     "reverse",
+    "rewrite",
     "sync_version",
     "sync_window",
+    "template",
+    "template_target",
     "validate_keys",
 ];
 
@@ -41,8 +45,11 @@ pub(crate) fn answer(kind: &str, input: &Value) -> Answer {
         "property" => json::property(input),
         "refresh" => decisions::refresh(input),
         "reverse" => decisions::reverse(input),
+        "rewrite" => templates::rewrite(input),
         "sync_version" => decisions::sync_version(input),
         "sync_window" => decisions::sync_window(input),
+        "template" => templates::template(input),
+        "template_target" => templates::template_target(input),
         "validate_keys" => decisions::validate_keys(input),
         _ => Err("unsupported kind".to_owned()),
     }

@@ -107,7 +107,33 @@ pub(crate) fn format_float(value: f64) -> String {
     } else if value == f64::NEG_INFINITY {
         "-Inf".to_owned()
     } else {
-        value.to_string()
+        positional(&shortest(value))
+    }
+}
+
+/// The fewest digits that read back as this finite value, with an exponent. Where two are equally near Go takes the even one,
+/// Rust the greater.
+fn shortest(value: f64) -> String {
+    let text = format!("{value:e}");
+    let digits = text.split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count();
+    let even = format!("{value:.*e}", digits.saturating_sub(1));
+    if even.parse() == Ok(value) { even } else { text }
+}
+
+/// A number with an exponent as one without.
+fn positional(number: &str) -> String {
+    let (mantissa, power) = number.split_once('e').unwrap_or((number, "0"));
+    let (minus, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |mantissa| ("-", mantissa));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let power: i32 = power.parse().unwrap_or(0);
+    let places = usize::try_from(power.unsigned_abs()).unwrap_or(0);
+    if power < 0 {
+        return format!("{minus}0.{}{whole}{fraction}", "0".repeat(places - 1));
+    }
+    match fraction.split_at_checked(places) {
+        Some((front, "")) => format!("{minus}{whole}{front}"),
+        Some((front, back)) => format!("{minus}{whole}{front}.{back}"),
+        None => format!("{minus}{whole}{fraction}{}", "0".repeat(places - fraction.len())),
     }
 }
 
@@ -115,13 +141,13 @@ pub(crate) fn format_float(value: f64) -> String {
 pub(crate) fn json_float(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let text = format!("{value:e}");
+        let text = shortest(value);
         return match text.split_once('e') {
             Some((digits, power)) if !power.starts_with('-') => format!("{digits}e+{power}"),
             _ => text,
         };
     }
-    value.to_string()
+    positional(&shortest(value))
 }
 
 #[cfg(test)]
@@ -130,7 +156,9 @@ mod tests {
 
     #[test]
     fn floats_are_written_as_go_writes_them() {
-        let cases: [(f64, &str, &str); 10] = [
+        let cases: [(f64, &str, &str); 12] = [
+            (-159_368_199_371_125.13, "-159368199371125.12", "-159368199371125.12"),
+            (3_899_453_130_812.906_3, "3899453130812.9062", "3899453130812.9062"),
             (1.0, "1", "1"),
             (-0.0, "-0", "-0"),
             (1.5, "1.5", "1.5"),

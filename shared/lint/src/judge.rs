@@ -8,7 +8,7 @@ use api::generator;
 use api::{ClusterExternalSecret, ClusterPushSecret, ClusterSecretStore, ExternalSecret, PushSecret, SecretStore};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use validate::advice;
+use validate::{Code, Store, advice};
 
 /// The schemas of all kinds.
 #[derive(Clone, Debug)]
@@ -176,13 +176,16 @@ fn rules(kind: &str, value: &Value) -> Result<Vec<validate::Finding>, Undecodabl
         "SecretStore" => {
             let object: SecretStore = read(value)?;
             let mut said = validate::secret_store(&object);
-            said.extend(advice::store(&object.spec));
+            if object.metadata.namespace.is_none() {
+                said.iter_mut().for_each(namespace_left_open);
+            }
+            said.extend(advice::store(&object.spec, &Store::of_namespace(&object)));
             Ok(said)
         }
         "ClusterSecretStore" => {
             let object: ClusterSecretStore = read(value)?;
             let mut said = validate::cluster_secret_store(&object);
-            said.extend(advice::store(&object.spec));
+            said.extend(advice::store(&object.spec, &Store::of_cluster(&object)));
             Ok(said)
         }
         "ClusterExternalSecret" => read(value).map(|object: ClusterExternalSecret| copied(&object)),
@@ -192,7 +195,10 @@ fn rules(kind: &str, value: &Value) -> Result<Vec<validate::Finding>, Undecodabl
         "ACRAccessToken" => typed::<generator::AcrAccessToken>(value),
         "BeyondtrustWorkloadCredentialsDynamicSecret" => typed::<generator::BeyondtrustDynamicSecret>(value),
         "CloudsmithAccessToken" => typed::<generator::CloudsmithAccessToken>(value),
-        "ClusterGenerator" => typed::<generator::ClusterGenerator>(value),
+        "ClusterGenerator" => read(value).map(|object: generator::ClusterGenerator| {
+            let webhook = object.spec.generator.webhook.iter();
+            webhook.flat_map(|spec| advice::webhook_generator(spec, "spec.generator.webhookSpec")).collect()
+        }),
         "ECRAuthorizationToken" => typed::<generator::EcrAuthorizationToken>(value),
         "Fake" => typed::<generator::Fake>(value),
         "GCRAccessToken" => typed::<generator::GcrAccessToken>(value),
@@ -207,8 +213,16 @@ fn rules(kind: &str, value: &Value) -> Result<Vec<validate::Finding>, Undecodabl
         "STSSessionToken" => typed::<generator::StsSessionToken>(value),
         "UUID" => typed::<generator::Uuid>(value),
         "VaultDynamicSecret" => typed::<generator::VaultDynamicSecret>(value),
-        "Webhook" => typed::<generator::Webhook>(value),
+        "Webhook" => read(value).map(|object: generator::Webhook| advice::webhook_generator(&object.spec, "spec")),
         _ => Ok(Vec::new()),
+    }
+}
+
+/// A manifest without a namespace may be applied to the very one that a reference names.
+fn namespace_left_open(finding: &mut validate::Finding) {
+    if finding.code == Code::NamespaceForeign {
+        finding.severity = Severity::Warning;
+        finding.text += "; the manifest names no namespace, so this depends on where it is applied";
     }
 }
 

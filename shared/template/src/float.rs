@@ -103,7 +103,13 @@ fn digits(value: f64, count: Option<usize>, bits: u8) -> (bool, String, i32) {
         Some(n) => format!("{:.*e}", n.saturating_sub(1), value),
         #[expect(clippy::cast_possible_truncation, reason = "the value was a 32-bit float")]
         None if bits == 32 => format!("{:e}", value as f32),
-        None => format!("{value:e}"),
+        None => {
+            // Of two texts that are equally near Go takes the even one, Rust the greater.
+            let text = format!("{value:e}");
+            let count = text.split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count();
+            let even = format!("{value:.*e}", count.saturating_sub(1));
+            if even.parse() == Ok(value) { even } else { text }
+        }
     };
     let (negative, text) = text.strip_prefix('-').map_or((false, text.as_str()), |t| (true, t));
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use regex::bytes::Regex;
+use goregexp::Regexp;
 
 use crate::env::Env;
 use crate::value::{Map, Type, Value};
@@ -136,7 +136,7 @@ pub struct Call<'e> {
     /// Maps that were changed after they were made. They may hold each other in circles, so they are emptied at the end.
     changed: Vec<Map>,
     /// Patterns that were compiled already.
-    patterns: BTreeMap<Vec<u8>, Regex>,
+    patterns: BTreeMap<Vec<u8>, Regexp>,
 }
 
 impl<'e> Call<'e> {
@@ -199,18 +199,18 @@ impl<'e> Call<'e> {
     }
 
     /// A Go pattern, compiled once. Counted repetitions and classes take long to compile, so they count for more.
-    pub(crate) fn pattern(&mut self, pattern: &[u8]) -> Result<Result<Regex, String>, Failure> {
-        if let Some(regex) = self.patterns.get(pattern) {
-            return Ok(Ok(regex.clone()));
+    pub(crate) fn pattern(&mut self, pattern: &[u8]) -> Result<Result<Regexp, String>, Failure> {
+        if let Some(regexp) = self.patterns.get(pattern) {
+            return Ok(Ok(regexp.clone()));
         }
         let costly = pattern.iter().any(|b| matches!(b, b'{' | b'p' | b'P'));
         self.charge(if costly { 128 << 10 } else { 4 << 10 })?;
-        let compiled = crate::pattern::compile(pattern);
-        if let Ok(regex) = &compiled {
+        let compiled = goregexp::compile(pattern).map_err(|error| error.to_string());
+        if let Ok(regexp) = &compiled {
             if self.patterns.len() >= 32 {
                 self.patterns.clear();
             }
-            self.patterns.insert(pattern.to_vec(), regex.clone());
+            self.patterns.insert(pattern.to_vec(), regexp.clone());
         }
         Ok(compiled)
     }

@@ -122,11 +122,11 @@ pub(crate) fn is_word(c: char) -> bool {
 
 fn is_mark(c: char) -> bool {
     // Rust's Alphabetic holds dependent vowel signs too; a regular expression knows Go's letters exactly.
-    !c.is_ascii() && !crate::pattern::is_letter(c)
+    !c.is_ascii() && !goregexp::is_letter(c)
 }
 
 fn is_digit(c: char) -> bool {
-    c.is_ascii_digit() || !c.is_ascii() && crate::pattern::is_decimal(c)
+    c.is_ascii_digit() || !c.is_ascii() && goregexp::is_digit(c)
 }
 
 fn trims_left(s: &str) -> bool {

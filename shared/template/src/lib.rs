@@ -29,7 +29,6 @@ mod lex;
 mod node;
 mod object;
 mod parse;
-mod pattern;
 mod semver;
 mod sprig;
 mod text;

@@ -47,6 +47,8 @@ fn pure_crates_list_no_runtime_and_no_client() {
         "shared/api",
         "shared/secret",
         "shared/gojson",
+        "shared/goregexp",
+        "shared/goyaml",
         "shared/validate",
         "shared/lint",
         "shared/template",

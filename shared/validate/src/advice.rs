@@ -1,14 +1,18 @@
 //! What surely hurts or won't work but is accepted, and of which ESO says nothing: advice for a linter.
 //!
 //! Not here: rules that the webhook applies. It calls none of these functions, since an admission warning that ESO doesn't
-//! give would be seen in every `kubectl apply`, and since each costs time. What needs the template language isn't here
-//! either.
+//! give would be seen in every `kubectl apply`, and since each costs time. What takes reading templates is in `templates`,
+//! what takes knowing the store's namespace in `namespaces`.
+
+mod namespaces;
+mod templates;
 
 use crate::finding::{Code, Finding};
-use crate::{go_regexp, provider, refresh_interval};
+use crate::{Store, provider, refresh_interval};
+use api::generator::WebhookSpec;
 use api::{
-    ExternalSecretSpec, Find, GoDuration, PushSecretDataTo, PushSecretRewrite, PushSecretSpec, RefreshPolicy, Rewrite,
-    SecretStoreSpec,
+    ExternalSecretSpec, Find, GoDuration, ProviderSpec, PushSecretDataTo, PushSecretRewrite, PushSecretSpec,
+    RefreshPolicy, Rewrite, SecretStoreSpec, StoreProvider,
 };
 
 /// Below this a refresh is more load than news.
@@ -39,12 +43,15 @@ pub fn external_secret(spec: &ExternalSecretSpec, path: &str) -> Vec<Finding> {
             }
         }
         for (step, rewrite) in entry.rewrite.iter().enumerate() {
-            let Rewrite { regexp, merge: _, transform: _ } = rewrite;
+            let Rewrite { regexp, transform, merge: _ } = rewrite;
+            let path = format!("{path}.rewrite[{step}]");
             if let Some(regexp) = regexp {
-                findings.extend(pattern_of(&regexp.source, format!("{path}.rewrite[{step}].regexp.source")));
+                findings.extend(pattern_of(&regexp.source, format!("{path}.regexp.source")));
             }
+            findings.extend(transform.iter().flat_map(|transform| templates::of_rewrite(transform, &path)));
         }
     }
+    findings.extend(templates::of_target(spec, path));
     findings
 }
 
@@ -57,8 +64,8 @@ pub fn push_secret(spec: &PushSecretSpec, path: &str) -> Vec<Finding> {
         update_policy: _,
         deletion_policy: _,
         selector: _,
+        template,
         data: _,
-        template: _,
     } = spec;
     let mut findings: Vec<Finding> = too_often(*refresh_interval, path).into_iter().collect();
     for (index, entry) in data_to.iter().enumerate() {
@@ -69,22 +76,41 @@ pub fn push_secret(spec: &PushSecretSpec, path: &str) -> Vec<Finding> {
             findings.extend(pattern_of(pattern, format!("{path}.match.regexp")));
         }
         for (step, rewrite) in rewrite.iter().enumerate() {
-            let PushSecretRewrite { regexp, transform: _ } = rewrite;
+            let PushSecretRewrite { regexp, transform } = rewrite;
+            let path = format!("{path}.rewrite[{step}]");
             if let Some(regexp) = regexp {
-                findings.extend(pattern_of(&regexp.source, format!("{path}.rewrite[{step}].regexp.source")));
+                findings.extend(pattern_of(&regexp.source, format!("{path}.regexp.source")));
             }
+            findings.extend(transform.iter().flat_map(|transform| templates::of_rewrite(transform, &path)));
         }
     }
+    findings.extend(template.iter().flat_map(|template| templates::of_push(template, &format!("{path}.template"))));
     findings
 }
 
 /// Advice on a SecretStore or ClusterSecretStore.
-pub fn store(spec: &SecretStoreSpec) -> Vec<Finding> {
+pub fn store(spec: &SecretStoreSpec, store: &Store<'_>) -> Vec<Finding> {
     // An interval that is no duration is an error of the rules.
     let interval = spec.refresh_interval.as_ref().and_then(|interval| refresh_interval(interval).ok());
     let mut findings = Vec::from_iter(too_often(interval, "spec"));
-    findings.extend(spec.provider.iter().flat_map(provider::plain_text_advice));
+    if let Some(provider) = &spec.provider {
+        findings.extend(provider::plain_text_advice(provider));
+        findings.extend(namespaces::foreign(provider, store));
+        findings.extend(webhook(provider));
+    }
     findings
+}
+
+/// Advice on a generator `Webhook`. `path` is that of the spec, since a ClusterGenerator holds one further down.
+pub fn webhook_generator(spec: &WebhookSpec, path: &str) -> Vec<Finding> {
+    templates::of_generator(spec, path)
+}
+
+fn webhook(provider: &StoreProvider) -> Vec<Finding> {
+    match provider.parse() {
+        Ok(ProviderSpec::Webhook(settings)) => templates::of_webhook(&settings, "spec.provider.webhook"),
+        Ok(_) | Err(_) => Vec::new(),
+    }
 }
 
 fn too_often(interval: Option<GoDuration>, path: &str) -> Option<Finding> {
@@ -104,6 +130,6 @@ fn unbounded(find: &Find, path: &str) -> Option<Finding> {
 }
 
 fn pattern_of(pattern: &str, path: String) -> Option<Finding> {
-    let error = go_regexp::check(pattern).err()?;
+    let error = goregexp::check(pattern.as_bytes()).err()?;
     Some(Finding::advice(path, Code::BadRegexp, format!("{error}; every refresh would fail")))
 }

@@ -26,7 +26,7 @@ pub fn external_secret(object: &ExternalSecret) -> Vec<Finding> {
     if data.is_empty() && data_from.is_empty() {
         findings.push(Finding::error("spec", Code::NoData, "either data or dataFrom should be specified"));
     }
-    findings.extend(runtime_external_secret(&object.spec));
+    findings.extend(templates(target));
     for (index, entry) in data_from.iter().enumerate() {
         findings.extend(sources(index, entry));
     }
@@ -36,11 +36,16 @@ pub fn external_secret(object: &ExternalSecret) -> Vec<Finding> {
     findings
 }
 
-/// What the reconciler itself refuses, even if no webhook stood before it: templates that would give rights away.
+/// What the reconciler itself refuses, even if no webhook stood before it: templates that would give rights away. As in ESO
+/// this is asked of Secrets only, and only before one is written.
 pub fn runtime_external_secret(spec: &ExternalSecretSpec) -> Vec<Finding> {
-    let Some(template) = spec.target.template.as_deref() else { return Vec::new() };
-    let mut findings = privileged(template);
-    if targets_secret(&spec.target) {
+    if targets_secret(&spec.target) { templates(&spec.target) } else { Vec::new() }
+}
+
+fn templates(target: &Target) -> Vec<Finding> {
+    let Some(template) = target.template.as_deref() else { return Vec::new() };
+    let mut findings = Vec::from_iter(privileged(template));
+    if targets_secret(target) {
         findings.extend(template_targets(template));
     }
     findings
@@ -71,37 +76,32 @@ fn policies(target: &Target) -> Option<Finding> {
     }
 }
 
-/// A Secret of these types is a credential of the cluster: who may write an ExternalSecret must not get one made.
-fn privileged(template: &Template) -> Vec<Finding> {
-    let refuse = |path: &str, text: String| Finding::error(path, Code::PrivilegedTemplate, text);
-    let mut findings = Vec::new();
+/// A Secret of these types is a credential of the cluster: who may write an ExternalSecret must not get one made. As in ESO
+/// only the first reason is told.
+fn privileged(template: &Template) -> Option<Finding> {
+    let path = "spec.target.template";
+    let refuse = |path: String, text: String| Some(Finding::error(path, Code::PrivilegedTemplate, text));
     match template.type_.as_deref() {
         Some(SERVICE_ACCOUNT_TOKEN) => {
             let annotations = template.metadata.as_ref().map(|metadata| &metadata.annotations);
             if annotations.is_some_and(|annotations| annotations.contains_key(SERVICE_ACCOUNT_NAME)) {
-                findings.push(refuse(
-                    "spec.target.template.metadata.annotations",
-                    format!(
-                        "template.type=\"{SERVICE_ACCOUNT_TOKEN}\" with annotation \"{SERVICE_ACCOUNT_NAME}\" is not allowed"
-                    ),
-                ));
+                let text = format!(
+                    "template.type=\"{SERVICE_ACCOUNT_TOKEN}\" with annotation \"{SERVICE_ACCOUNT_NAME}\" is not allowed"
+                );
+                return refuse(format!("{path}.metadata.annotations"), text);
             }
-            for (index, from) in template.template_from.iter().enumerate() {
-                if from.target.eq_ignore_ascii_case("Annotations") {
-                    findings.push(refuse(
-                        &format!("spec.target.template.templateFrom[{index}].target"),
-                        format!(
-                            "template.type=\"{SERVICE_ACCOUNT_TOKEN}\" with templateFrom target=\"Annotations\" is not allowed"
-                        ),
-                    ));
-                }
-            }
+            let makes_annotations = |from: &api::TemplateFrom| from.target.eq_ignore_ascii_case("Annotations");
+            let index = template.template_from.iter().position(makes_annotations)?;
+            let text = format!(
+                "template.type=\"{SERVICE_ACCOUNT_TOKEN}\" with templateFrom target=\"Annotations\" is not allowed"
+            );
+            refuse(format!("{path}.templateFrom[{index}].target"), text)
         }
-        Some(BOOTSTRAP_TOKEN) => findings
-            .push(refuse("spec.target.template.type", format!("template.type=\"{BOOTSTRAP_TOKEN}\" is not allowed"))),
-        Some(_) | None => {}
+        Some(BOOTSTRAP_TOKEN) => {
+            refuse(format!("{path}.type"), format!("template.type=\"{BOOTSTRAP_TOKEN}\" is not allowed"))
+        }
+        Some(_) | None => None,
     }
-    findings
 }
 
 fn targets_secret(target: &Target) -> bool {

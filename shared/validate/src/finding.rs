@@ -118,6 +118,14 @@ codes! {
     RefreshTooOften = "refresh-too-often",
     /// A search that takes all that there is.
     UnboundedFind = "unbounded-find",
+    /// A reference to another namespace that is passed over.
+    NamespaceIgnored = "namespace-ignored",
+    /// A template that doesn't parse.
+    BadTemplate = "bad-template",
+    /// A key that no template uses.
+    UnusedKey = "unused-key",
+    /// A key that a template uses and nothing gives.
+    UnknownKey = "unknown-key",
 }
 
 impl fmt::Display for Code {

@@ -9,15 +9,12 @@ mod domain;
 mod external_secret;
 mod finding;
 mod go_host_port;
-pub mod go_regexp;
 mod go_text;
 mod go_url;
 mod provider;
 mod store;
 mod uuid;
-mod valid;
 
 pub use external_secret::{external_secret, runtime_external_secret};
 pub use finding::{Code, Finding, Severity, denial, warnings};
 pub use store::{Store, Unreadable, cluster_secret_store, refresh_interval, secret_store, store, token_file};
-pub use valid::{Checked, Valid};

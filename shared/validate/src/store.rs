@@ -1,7 +1,7 @@
 //! The rules of SecretStore and ClusterSecretStore that all stores share. Not here: the providers' own (`provider`).
 
 use crate::finding::{Code, Finding};
-use crate::{go_regexp, go_text, provider};
+use crate::{go_text, provider};
 use api::{
     ClusterSecretStore, GoDuration, ProviderSpec, ProviderSpecError, SecretStore, SecretStoreSpec, StoreKind,
     StoreProvider,
@@ -85,16 +85,12 @@ pub fn store(spec: &SecretStoreSpec, store: &Store<'_>) -> Vec<Finding> {
 /// The file that the rules want to be readable, which depends on the machine: the token of a container, with which the
 /// provider `ibm` logs in. For [`Store::unreadable`].
 pub fn token_file(spec: &SecretStoreSpec) -> Option<String> {
+    // Settings of other providers need not be read twice.
+    spec.provider.as_ref().filter(|StoreProvider(settings)| settings.contains_key("ibm"))?;
     match parse(spec) {
         Ok(ProviderSpec::Ibm(settings)) => provider::ibm_token_file(&settings).map(str::to_owned),
         Ok(_) | Err(_) => None,
     }
-}
-
-/// What the reconciler itself refuses. Bad namespace expressions aren't among it, since they only ever match nothing, nor
-/// are the provider's own rules: a login that lacks something fails with a better text when it is tried.
-pub(crate) fn runtime(spec: &SecretStoreSpec, store: &Store<'_>) -> Vec<Finding> {
-    choice(spec, parse(spec), store).err().into_iter().collect()
 }
 
 fn parse(spec: &SecretStoreSpec) -> Result<ProviderSpec, ProviderSpecError> {
@@ -135,7 +131,7 @@ fn namespace_regexps(spec: &SecretStoreSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (entry, condition) in spec.conditions.iter().enumerate() {
         for (index, pattern) in condition.namespace_regexes.iter().enumerate() {
-            if let Err(error) = go_regexp::check(pattern) {
+            if let Err(error) = goregexp::check(pattern.as_bytes()) {
                 findings.push(Finding::error(
                     format!("spec.conditions[{entry}].namespaceRegexes[{index}]"),
                     Code::BadRegexp,

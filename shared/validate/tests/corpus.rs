@@ -3,10 +3,10 @@
 
 #![expect(clippy::expect_used, reason = "a test may stop at the first surprise")]
 
-use api::{ClusterSecretStore, ExternalSecret, SecretStore};
+use api::{ClusterSecretStore, ExternalSecret, SecretStore, SecretStoreSpec};
 use serde_json::Value;
 use std::path::PathBuf;
-use validate::{Finding, denial, warnings};
+use validate::{Finding, Store, Unreadable, denial, warnings};
 
 fn corpus(file: &str) -> Vec<Value> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance").join(file);
@@ -21,12 +21,21 @@ fn judge(manifest: &Value) -> Option<Result<Vec<Finding>, String>> {
     }
     Some(match manifest["kind"].as_str()? {
         "ExternalSecret" => decode::<ExternalSecret>(manifest).map(|object| validate::external_secret(&object)),
-        "SecretStore" => decode::<SecretStore>(manifest).map(|object| validate::secret_store(&object)),
+        "SecretStore" => {
+            decode::<SecretStore>(manifest).map(|object| store(&object.spec, Store::of_namespace(&object)))
+        }
         "ClusterSecretStore" => {
-            decode::<ClusterSecretStore>(manifest).map(|object| validate::cluster_secret_store(&object))
+            decode::<ClusterSecretStore>(manifest).map(|object| store(&object.spec, Store::of_cluster(&object)))
         }
         _ => return None,
     })
+}
+
+/// The reference ran where no token of a container is.
+fn store(spec: &SecretStoreSpec, store: Store<'_>) -> Vec<Finding> {
+    let file = validate::token_file(spec).map(|path| (format!("open {path}: no such file or directory"), path));
+    let unreadable = file.as_ref().map(|(reason, path)| Unreadable { path, reason });
+    validate::store(spec, &Store { unreadable, ..store })
 }
 
 /// The API server drops fields that are `null` before anybody judges an object.
@@ -98,7 +107,7 @@ fn verdicts_messages_and_warnings_of_the_reference() {
 fn patterns_compile_as_in_go() {
     for case in corpus("go/regex.jsonl") {
         let (Some(pattern), Some(error)) = (case["pattern"].as_str(), case["error"].as_str()) else { continue };
-        let got = validate::go_regexp::check(pattern).err().map(|e| e.to_string()).unwrap_or_default();
+        let got = goregexp::check(pattern.as_bytes()).err().map(|e| e.to_string()).unwrap_or_default();
         assert_eq!(got, error, "{pattern:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The provider `aws`: region, references of the credentials, deletion settings.
+//! The provider `aws`: region, deletion settings, references of the credentials.
 
 use super::reference::{Form, Reference};
 use crate::finding::{Code, Finding};
@@ -25,8 +25,8 @@ pub(super) fn rules(provider: &AwsProvider, store: &Store<'_>) -> Result<(), Fin
         let text = format!("region not found: {region}");
         return Err(Finding::error("spec.provider.aws.region", Code::Region, text));
     }
-    credentials(auth, store)?;
-    secrets_manager.as_ref().map_or(Ok(()), deletion)
+    secrets_manager.as_ref().map_or(Ok(()), deletion)?;
+    credentials(auth, store)
 }
 
 fn credentials(auth: &AwsAuth, store: &Store<'_>) -> Result<(), Finding> {
@@ -59,10 +59,10 @@ fn deletion(settings: &AwsDeletion) -> Result<(), Finding> {
     let path = "spec.provider.aws.secretsManager.recoveryWindowInDays";
     // Zero is the same as absent.
     let Some(days) = recovery_window_in_days.filter(|days| *days != 0) else { return Ok(()) };
-    let text = if *force_delete_without_recovery {
-        "invalid DeleteSecretInput: ForceDeleteWithoutRecovery conflicts with RecoveryWindowInDays"
-    } else if !(7..=30).contains(&days) {
+    let text = if !(7..=30).contains(&days) {
         "invalid DeleteSecretInput: RecoveryWindowInDays must be between 7 and 30 days"
+    } else if *force_delete_without_recovery {
+        "invalid DeleteSecretInput: ForceDeleteWithoutRecovery conflicts with RecoveryWindowInDays"
     } else {
         return Ok(());
     };

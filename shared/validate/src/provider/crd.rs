@@ -3,7 +3,7 @@
 use super::at::At;
 use super::kubernetes;
 use crate::finding::{Code, Finding, Severity};
-use crate::{go_regexp, go_text};
+use crate::go_text;
 use api::StoreKind;
 use api::provider::crd::{CrdProvider, CrdResource, CrdWhitelist, CrdWhitelistRule};
 
@@ -69,7 +69,7 @@ fn entries(whitelist: Option<&CrdWhitelist>, at: At<'_>) -> Result<(), Finding> 
 }
 
 fn compiles(field: &str, pattern: &str, at: At<'_>) -> Result<(), Finding> {
-    go_regexp::check(pattern).map_err(|error| {
+    goregexp::check(pattern.as_bytes()).map_err(|error| {
         let text = format!("crd: invalid {field} regex {}: {error}", go_text::quoted(pattern));
         at.error(field, Code::BadRegexp, text)
     })
