@@ -20,12 +20,15 @@
 
 mod builtin;
 mod env;
+mod error;
 mod exec;
+mod fields;
 mod float;
 mod function;
 mod gofmt;
 mod gotime;
 mod lex;
+mod names;
 mod node;
 mod object;
 mod parse;
@@ -36,10 +39,12 @@ mod text;
 mod value;
 
 pub use env::{Env, Fill};
-pub use exec::{ExecError, MissingKey, Options};
+pub use error::{ExecError, Fault, ParseError, hint};
+pub use exec::{MissingKey, Options};
 pub use function::{Answer, Call, Failure, Function, Functions, Limits};
 pub use lex::Delims;
+pub use names::{KNOWN, Names};
 pub use object::Object;
-pub use parse::{ParseError, Template, parse};
+pub use parse::{Template, parse};
 pub use semver::{Version, meets};
 pub use value::{Entries, Float, Int, List, Map, Type, Uint, Value};

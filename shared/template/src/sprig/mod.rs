@@ -6,8 +6,10 @@ use crate::function::Function;
 use crate::gofmt::sprint;
 use crate::value::{Type, Value};
 
+mod casing;
 mod collections;
 mod dates;
+mod decimal;
 mod digests;
 mod encoding;
 mod json;
@@ -22,8 +24,10 @@ mod versions;
 
 /// All tables.
 pub(crate) const TABLES: &[&[Function]] = &[
+    casing::TABLE,
     collections::TABLE,
     dates::TABLE,
+    decimal::TABLE,
     digests::TABLE,
     encoding::TABLE,
     json::TABLE,
