@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 CASES_AT_A_TIME ?= 6
 # ExternalSecrets of `make bench`.
 N ?= 5000
+# How long each test of `make fuzz` runs.
+FUZZ_SECONDS ?= 60
 
 TESTBED := target/release/testbed
 
@@ -99,6 +101,19 @@ bench: release-programs ## Measure a first sync of N=5000 ExternalSecrets.
 .PHONY: bench-webhook
 bench-webhook: release-programs ## Measure a million reviews by the webhook, with wrk if it is installed.
 	$(TESTBED) bench-webhook $(BENCH_ARGS)
+
+.PHONY: bench-template
+bench-template: ## Measure the template engine, beside Go's if Go is installed.
+	@rust=$$(cargo bench --quiet -p template --bench render -- --quiet 2>/dev/null); go=; \
+	if command -v go >/dev/null; then \
+	  program=$$(mktemp); trap 'rm -f $$program' EXIT; \
+	  (cd e2e/gotemplate && go build -o $$program .) && go=$$($$program bench shared/template/benches/settings.tmpl); \
+	else echo "Go isn't installed: there is nothing to compare with"; fi; \
+	printf '%s\n%s\n' "$$rust" "$$go" | awk -f shared/template/benches/table.awk
+
+.PHONY: fuzz
+fuzz: ## Damage reviews and templates for FUZZ_SECONDS=60 each.
+	FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p webhook -p template --test fuzz
 
 .PHONY: clean
 clean: cluster-down ## Remove what was built here. The control plane stays in its cache.

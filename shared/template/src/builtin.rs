@@ -76,9 +76,14 @@ fn length(value: &Value) -> Answer {
         Value::List(l) => l.items().len(),
         Value::Map(m) => m.len(),
         Value::Nil => return Err("reflect: call of reflect.Value.Type on zero Value".into()),
-        other => return Err(format!("len of type {}", other.type_text()).into()),
+        other => return Err(format!("len of type {}", pointed(other)).into()),
     };
     Ok(Value::int(i64::try_from(n).unwrap_or(i64::MAX)))
+}
+
+/// The type, without the star of a pointer: Go follows it first.
+fn pointed(value: &Value) -> String {
+    value.type_text().trim_start_matches('*').to_owned()
 }
 
 /// An index of up to `end`, which may be the length itself.
@@ -86,6 +91,7 @@ fn position(index: &Value, end: usize) -> Result<usize, Failure> {
     let n = match index {
         Value::Int(_, n) => *n,
         Value::Uint(_, n) => i64::from_ne_bytes(n.to_ne_bytes()),
+        Value::Object(object) if object.number().is_some() => object.number().unwrap_or(0),
         Value::Nil => return Err("cannot index slice/array with nil".into()),
         other => return Err(format!("cannot index slice/array with type {}", other.type_text()).into()),
     };
@@ -114,7 +120,7 @@ fn index(item: &Value, indexes: &[Value]) -> Answer {
                 Value::Nil => return Err("value is nil; should be of type string".into()),
                 other => return Err(format!("value has type {}; should be string", other.type_text()).into()),
             },
-            other => return Err(format!("can't index item of type {}", other.type_text()).into()),
+            other => return Err(format!("can't index item of type {}", pointed(other)).into()),
         };
     }
     Ok(item)
@@ -129,7 +135,7 @@ fn slice(item: &Value, indexes: &[Value]) -> Answer {
         Value::Str(s) => s.len(),
         Value::List(l) => l.items().len(),
         Value::Nil => return Err("slice of untyped nil".into()),
-        other => return Err(format!("can't slice item of type {}", other.type_text()).into()),
+        other => return Err(format!("can't slice item of type {}", pointed(other)).into()),
     };
     let mut bounds = [0, end, end];
     for (bound, index) in bounds.iter_mut().zip(indexes) {

@@ -1,5 +1,8 @@
 //! Floats and numeric literals as Go's `strconv` writes and reads them.
 
+/// No float has more digits behind its point; what follows are zeros. Rust refuses precisions above 65,535.
+const MOST_DIGITS: usize = 1100;
+
 /// `strconv.FormatFloat(value, verb, precision, bits)`; `None` is the shortest text that reads back as the same float.
 pub(crate) fn format_float(value: f64, verb: u8, precision: Option<usize>, bits: u8) -> String {
     if value.is_nan() {
@@ -14,7 +17,10 @@ pub(crate) fn format_float(value: f64, verb: u8, precision: Option<usize>, bits:
             scientific(negative, &digits, exponent, verb)
         }
         b'f' | b'F' => match precision {
-            Some(p) => format!("{value:.p$}"),
+            Some(p) => {
+                let digits = p.min(MOST_DIGITS);
+                format!("{value:.digits$}") + &"0".repeat(p - digits)
+            }
             None => {
                 let (negative, digits, exponent) = digits(value, None, bits);
                 positional(negative, &digits, exponent)
@@ -100,7 +106,7 @@ fn hexadecimal(value: f64, verb: u8, precision: Option<usize>) -> String {
 /// Sign, decimal digits and the exponent of the first digit.
 fn digits(value: f64, count: Option<usize>, bits: u8) -> (bool, String, i32) {
     let text = match count {
-        Some(n) => format!("{:.*e}", n.saturating_sub(1), value),
+        Some(n) => format!("{:.*e}", n.saturating_sub(1).min(MOST_DIGITS), value),
         #[expect(clippy::cast_possible_truncation, reason = "the value was a 32-bit float")]
         None if bits == 32 => format!("{:e}", value as f32),
         None => {
@@ -113,7 +119,9 @@ fn digits(value: f64, count: Option<usize>, bits: u8) -> (bool, String, i32) {
     };
     let (negative, text) = text.strip_prefix('-').map_or((false, text.as_str()), |t| (true, t));
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    (negative, mantissa.replace('.', ""), exponent.parse().unwrap_or(0))
+    let mut digits = mantissa.replace('.', "");
+    digits.push_str(&"0".repeat(count.unwrap_or(0).saturating_sub(digits.len())));
+    (negative, digits, exponent.parse().unwrap_or(0))
 }
 
 fn scientific(negative: bool, digits: &str, exponent: i32, verb: u8) -> String {

@@ -2,12 +2,13 @@
 //!
 //! Deliberately not here: the functions themselves (see `builtin` and `sprig`) and the checks of arguments (see `exec`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use goregexp::Regexp;
 
 use crate::env::Env;
+use crate::names::Names;
 use crate::value::{Map, Type, Value};
 
 /// Why a call failed; the template's error is `error calling NAME: ` and this text.
@@ -69,7 +70,7 @@ impl fmt::Debug for Function {
 /// A set of functions by name.
 #[derive(Debug, Clone, Default)]
 pub struct Functions {
-    by_name: BTreeMap<&'static str, Function>,
+    by_name: HashMap<&'static str, Function>,
 }
 
 impl Functions {
@@ -101,7 +102,15 @@ impl Functions {
 
     /// All names in order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.by_name.keys().copied()
+        let mut names: Vec<&'static str> = self.by_name.keys().copied().collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+}
+
+impl Names for Functions {
+    fn defines(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 }
 

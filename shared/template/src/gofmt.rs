@@ -3,7 +3,7 @@
 //! Deliberately not here: `%p`, which shows addresses.
 
 use crate::float::format_float;
-use crate::text::{can_backquote, quote, quote_rune, rune, rune_count, runes};
+use crate::text::{can_backquote, lossy, quote, quote_rune, rune, rune_count, runes};
 use crate::value::{Float, Type, Value};
 
 const DEEPEST: u32 = 300;
@@ -40,7 +40,7 @@ pub(crate) fn sprint(value: &Value) -> Vec<u8> {
 
 /// The same as a `String`, what is no UTF-8 replaced.
 pub(crate) fn show(value: &Value) -> String {
-    String::from_utf8_lossy(&sprint(value)).into_owned()
+    lossy(&sprint(value))
 }
 
 impl Printer {
@@ -184,7 +184,8 @@ impl Printer {
             } else if next >= args.len() {
                 self.complain(verb, b"(MISSING)");
             } else {
-                if verb == 'v' {
+                // `%w` is for errors alone, but takes its flags as `%v` does.
+                if matches!(verb, 'v' | 'w') {
                     self.flags.sharp_v = std::mem::take(&mut self.flags.sharp);
                     self.flags.plus_v = std::mem::take(&mut self.flags.plus);
                 }
@@ -219,7 +220,7 @@ impl Printer {
         match (arg, verb) {
             (Value::Nil, 'T' | 'v') => self.pad(b"<nil>"),
             (_, 'T') => self.text(arg.type_text().as_bytes(), 's', arg),
-            (Value::Nil, _) => self.bad_verb(arg, verb),
+            (Value::Nil, _) | (_, 'w') => self.bad_verb(arg, verb),
             _ => self.value(arg, verb, 0),
         }
     }
@@ -329,6 +330,10 @@ impl Printer {
                 self.put(if self.flags.sharp_v { b"}" } else { b"]" });
             }
             Value::Func(_) => self.put(b"0x1"),
+            Value::Object(object) if self.flags.sharp_v => match object.number() {
+                Some(n) => self.integer(arg, n.unsigned_abs(), n < 0, true, verb),
+                None => self.put(object.go_text().as_bytes()),
+            },
             Value::Object(object) => match object.number() {
                 Some(n) if !matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') || self.erroring => {
                     self.integer(arg, n.unsigned_abs(), n < 0, true, verb);
@@ -514,7 +519,7 @@ impl Printer {
             return self.pad_with_spaces(text.as_bytes());
         }
         if self.flags.sharp && verb != b'b' {
-            num = sharpened(&num, verb, precision);
+            num = sharpened(num, verb, precision);
         }
         let unsigned = !self.flags.plus && num.starts_with('+');
         if unsigned {
@@ -532,28 +537,25 @@ impl Printer {
     }
 }
 
-/// `%#g` and its like: a decimal point always, and zeros kept up to the precision.
-fn sharpened(num: &str, verb: u8, precision: Option<usize>) -> String {
-    let wanted = match verb {
-        b'g' | b'G' => precision.unwrap_or(6),
+/// `%#g` and its like: a decimal point always, and zeros kept up to the precision. `num` starts with its sign.
+fn sharpened(mut num: String, verb: u8, precision: Option<usize>) -> String {
+    let mut wanted = match verb {
+        b'g' | b'G' | b'x' => precision.unwrap_or(6),
         _ => 0,
     };
-    let (mantissa, tail) = num.find(['e', 'E', 'p', 'P']).map_or((num, ""), |at| num.split_at(at));
-    let mut mantissa = mantissa.to_owned();
-    let mut seen = false;
-    let mut digits = 0;
-    for c in mantissa.chars().filter(char::is_ascii_digit) {
-        seen |= c != '0';
-        digits += usize::from(seen);
-    }
-    if !mantissa.contains('.') {
-        if digits == 0 && wanted > 0 {
-            digits = 1;
+    let hex = matches!(verb, b'x' | b'X');
+    let ends = |c: char| matches!(c, 'p' | 'P') || !hex && matches!(c, 'e' | 'E');
+    let tail = num.split_off(num.find(ends).unwrap_or(num.len()));
+    // Go counts all but the point from the first that isn't `0`: the `x` of a hexadecimal number is among them.
+    let significant = num.chars().skip(1).filter(|c| *c != '.').skip_while(|c| *c == '0').count();
+    wanted = wanted.saturating_sub(significant);
+    if !num.contains('.') {
+        if num.get(1..) == Some("0") {
+            wanted = wanted.saturating_sub(1);
         }
-        mantissa.push('.');
+        num.push('.');
     }
-    mantissa.push_str(&"0".repeat(wanted.saturating_sub(digits).min(1_000_000)));
-    mantissa + tail
+    num + &"0".repeat(wanted.min(1_000_000)) + &tail
 }
 
 fn ascii(verb: char) -> u8 {

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Zoned};
 use crate::builtin::bytes;
 use crate::function::Function;
 use crate::object::Object;
+use crate::text::quoted;
 use crate::value::{Type, Value};
 
 const MONTHS: [&str; 12] = [
@@ -144,6 +145,23 @@ pub(crate) fn zero() -> Zoned {
     jiff::civil::datetime(1, 1, 1, 0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap_or_default()
 }
 
+/// `Time.GoString()`.
+pub(crate) fn go_text(time: &Zoned) -> String {
+    let zone = if time.time_zone() == &TimeZone::UTC {
+        "time.UTC".to_owned()
+    } else {
+        format!("time.Location({})", quoted(time.time_zone().iana_name().unwrap_or_default().as_bytes()))
+    };
+    let month = month_name(time.month().into());
+    let (year, day, nanos) = (time.year(), time.day(), time.subsec_nanosecond());
+    format!(
+        "time.Date({year}, time.{month}, {day}, {}, {}, {}, {nanos}, {zone})",
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
+}
+
 /// `Duration.String()`.
 pub(crate) fn duration_text(nanos: i64) -> String {
     let minus = if nanos < 0 { "-" } else { "" };
@@ -175,7 +193,7 @@ pub(crate) fn duration_text(nanos: i64) -> String {
 
 /// `time.ParseDuration` in nanoseconds; the error is Go's text.
 pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", crate::text::quoted(text.as_bytes()));
+    let invalid = || format!("time: invalid duration {}", quoted(text.as_bytes()));
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -198,7 +216,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
             return Err(invalid());
         }
         if unit.is_empty() {
-            return Err(format!("time: missing unit in duration {}", crate::text::quoted(text.as_bytes())));
+            return Err(format!("time: missing unit in duration {}", quoted(text.as_bytes())));
         }
         let scale: i128 = match unit {
             "ns" => 1,
@@ -210,8 +228,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
             _ => {
                 return Err(format!(
                     "time: unknown unit {} in duration {}",
-                    crate::text::quoted(unit.as_bytes()),
-                    crate::text::quoted(text.as_bytes())
+                    quoted(unit.as_bytes()),
+                    quoted(text.as_bytes())
                 ));
             }
         };
@@ -341,10 +359,9 @@ pub(crate) fn format(time: &Zoned, layout: &str) -> String {
                 let name = info.abbreviation();
                 if offset == 0 && matches!(name, "UTC" | "Etc/UTC") {
                     "UTC".into()
-                } else if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                } else if name.starts_with(|c: char| c.is_ascii_alphabetic()) || time.time_zone().iana_name().is_some()
+                {
                     name.into()
-                } else if om == 0 {
-                    format!("{sign}{oh:02}")
                 } else {
                     format!("{sign}{oh:02}{om:02}")
                 }
@@ -358,7 +375,7 @@ pub(crate) fn format(time: &Zoned, layout: &str) -> String {
             fraction => {
                 let count = fraction.len() - 1;
                 let nanos = format!("{:09}", time.subsec_nanosecond());
-                let digits: String = nanos.chars().chain(std::iter::repeat('0')).take(count).collect();
+                let digits: String = nanos.chars().take(count).collect();
                 let kept = if fraction.ends_with('9') { digits.trim_end_matches('0') } else { &digits };
                 if kept.is_empty() { String::new() } else { format!("{}{kept}", &fraction[..1]) }
             }
@@ -371,43 +388,34 @@ pub(crate) fn format(time: &Zoned, layout: &str) -> String {
 
 /// `time.ParseInLocation`; the error is Go's text.
 pub(crate) fn parse(layout: &str, text: &str, zone: &TimeZone) -> Result<Zoned, String> {
-    let quoted = |s: &str| crate::text::quoted(s.as_bytes());
+    let shown = |s: &str| quoted(s.as_bytes());
     let cannot = |rest: &str, part: &str| {
-        format!(
-            "parsing time {} as {}: cannot parse {} as {}",
-            quoted(text),
-            quoted(layout),
-            quoted(rest),
-            quoted(part)
-        )
+        format!("parsing time {} as {}: cannot parse {} as {}", shown(text), shown(layout), shown(rest), shown(part))
     };
-    let range = |what: &str| format!("parsing time {}: {what} out of range", quoted(text));
+    let range = |what: &str| format!("parsing time {}: {what} out of range", shown(text));
     let (mut year, mut month, mut day, mut day_of_year) = (0_i16, None, None, None);
     let (mut hour, mut minute, mut second, mut nanos) = (0_i8, 0_i8, 0_i8, 0_i32);
     let (mut afternoon, mut twelve) = (None, false);
     let mut offset: Option<i32> = None;
+    let mut abbreviation = None;
     let mut rest_layout = layout;
     let mut rest = text;
     loop {
         let Some((before, part, after)) = next_part(rest_layout) else {
             let tail = rest_layout;
-            rest = rest.strip_prefix(tail).ok_or_else(|| cannot(rest, tail))?;
+            rest = skip(rest, tail).map_err(|at| cannot(at, tail))?;
             if !rest.is_empty() {
-                return Err(format!("parsing time {}: extra text: {}", quoted(text), quoted(rest)));
+                return Err(format!("parsing time {}: extra text: {}", shown(text), shown(rest)));
             }
             break;
         };
         rest_layout = after;
-        rest = rest.strip_prefix(before).ok_or_else(|| cannot(rest, before))?;
+        rest = skip(rest, before).map_err(|at| cannot(at, before))?;
         let hold = rest;
         let mut digits = |least: usize, most: usize| -> Result<i64, String> {
-            let count = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
-            if count < least {
-                return Err(cannot(hold, part));
-            }
-            let (number, tail) = rest.split_at(count);
+            let (number, tail) = number(rest, least, most).ok_or_else(|| cannot(hold, part))?;
             rest = tail;
-            number.parse().map_err(|_| cannot(hold, part))
+            Ok(number)
         };
         match part {
             "2006" => year = i16::try_from(digits(4, 4)?).unwrap_or(0),
@@ -443,9 +451,16 @@ pub(crate) fn parse(layout: &str, text: &str, zone: &TimeZone) -> Result<Zoned, 
                 day = rest[..count].parse::<i8>().ok();
                 rest = &rest[count..];
             }
-            "002" | "__2" => day_of_year = Some(digits(3, 3)?),
+            "002" => day_of_year = Some(digits(3, 3)?),
+            "__2" => {
+                rest = rest.strip_prefix(' ').unwrap_or(rest);
+                rest = rest.strip_prefix(' ').unwrap_or(rest);
+                let (number, tail) = number(rest, 1, 3).ok_or_else(|| cannot(hold, part))?;
+                day_of_year = Some(number);
+                rest = tail;
+            }
             "15" => {
-                hour = i8::try_from(digits(2, 2)?).ok().filter(|h| *h < 24).ok_or_else(|| range("hour"))?;
+                hour = i8::try_from(digits(1, 2)?).ok().filter(|h| *h < 24).ok_or_else(|| range("hour"))?;
             }
             "03" | "3" => {
                 hour = i8::try_from(digits(part.len(), 2)?).ok().filter(|h| *h <= 12).ok_or_else(|| range("hour"))?;
@@ -472,8 +487,10 @@ pub(crate) fn parse(layout: &str, text: &str, zone: &TimeZone) -> Result<Zoned, 
             }
             "PM" | "pm" => {
                 afternoon = match rest.get(..2) {
-                    Some("PM" | "pm") => Some(true),
-                    Some("AM" | "am") => Some(false),
+                    Some("PM") if part == "PM" => Some(true),
+                    Some("AM") if part == "PM" => Some(false),
+                    Some("pm") if part == "pm" => Some(true),
+                    Some("am") if part == "pm" => Some(false),
                     _ => return Err(cannot(hold, part)),
                 };
                 rest = &rest[2..];
@@ -483,8 +500,10 @@ pub(crate) fn parse(layout: &str, text: &str, zone: &TimeZone) -> Result<Zoned, 
                 if count < 3 {
                     return Err(cannot(hold, part));
                 }
+                // Go knows no zone by such a name, so it makes one up at Greenwich.
+                abbreviation = rest.get(..count).filter(|name| *name != "UTC");
                 rest = &rest[count..];
-                offset = Some(0);
+                offset = offset.or(Some(0));
             }
             _ if part.starts_with(['Z', '-']) => {
                 if part.starts_with('Z') && rest.starts_with('Z') {
@@ -530,16 +549,43 @@ pub(crate) fn parse(layout: &str, text: &str, zone: &TimeZone) -> Result<Zoned, 
         Some(n) => Date::new(year, 1, 1)
             .ok()
             .and_then(|d| d.checked_add(SignedDuration::from_hours((n - 1) * 24)).ok())
+            .filter(|d| d.year() == year)
             .ok_or_else(|| range("day-of-year"))?,
         None => Date::new(year, month.unwrap_or(1), day.unwrap_or(1)).map_err(|_| range("day"))?,
     };
     let time = Time::new(hour, minute, second, nanos).map_err(|_| range("hour"))?;
     let zone = match offset {
-        Some(0) => TimeZone::UTC,
+        Some(0) => {
+            let named = abbreviation.and_then(|name| TimeZone::posix(&format!("{name}0")).ok());
+            named.unwrap_or(TimeZone::UTC)
+        }
         Some(seconds) => TimeZone::fixed(Offset::from_seconds(seconds).map_err(|_| range("time zone offset hour"))?),
         None => zone.clone(),
     };
     DateTime::from_parts(date, time).to_zoned(zone).map_err(|_| range("year"))
+}
+
+/// A number of `least` to `most` digits, and what is behind it.
+fn number(text: &str, least: usize, most: usize) -> Option<(i64, &str)> {
+    let count = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let (number, tail) = text.split_at(count);
+    number.parse().ok().filter(|_| count >= least).map(|n| (n, tail))
+}
+
+/// What is behind the fixed part of a layout, in which a space stands for any number of them, or where it differs.
+fn skip<'t>(mut text: &'t str, mut fixed: &str) -> Result<&'t str, &'t str> {
+    while let Some(c) = fixed.chars().next() {
+        if c == ' ' {
+            if !text.is_empty() && !text.starts_with(' ') {
+                return Err(text);
+            }
+            (text, fixed) = (text.trim_start_matches(' '), fixed.trim_start_matches(' '));
+            continue;
+        }
+        text = text.strip_prefix(c).ok_or(text)?;
+        fixed = &fixed[c.len_utf8()..];
+    }
+    Ok(text)
 }
 
 fn fraction(digits: &str) -> i32 {

@@ -2,7 +2,7 @@
 //!
 //! Deliberately not here: the grammar (see `parse`).
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use crate::text::{is_print, quoted, rune};
 
@@ -46,14 +46,14 @@ pub(crate) enum Kind {
 
 /// A token: its text (for an error the complaint), where it starts and on which line.
 #[derive(Debug, Clone)]
-pub(crate) struct Token {
+pub(crate) struct Token<'t> {
     pub(crate) kind: Kind,
     pub(crate) pos: usize,
-    pub(crate) text: Arc<str>,
+    pub(crate) text: Cow<'t, str>,
     pub(crate) line: usize,
 }
 
-impl Token {
+impl Token<'_> {
     /// As Go shows it in errors.
     pub(crate) fn show(&self) -> String {
         match self.kind {
@@ -173,14 +173,14 @@ impl<'t> Lexer<'t> {
         self.start_line = self.line;
     }
 
-    fn emit(&mut self, kind: Kind) -> Token {
+    fn emit(&mut self, kind: Kind) -> Token<'t> {
         let text = self.input.get(self.start..self.pos).unwrap_or_default();
         let token = Token { kind, pos: self.start, text: text.into(), line: self.start_line };
         self.ignore();
         token
     }
 
-    fn error(&mut self, text: String) -> Token {
+    fn error(&mut self, text: String) -> Token<'t> {
         self.done = true;
         Token { kind: Kind::Error, pos: self.start, text: text.into(), line: self.start_line }
     }
@@ -194,7 +194,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// The next token; after an error or the end only ends.
-    pub(crate) fn token(&mut self) -> Token {
+    pub(crate) fn token(&mut self) -> Token<'t> {
         loop {
             if self.done {
                 self.start = self.pos;
@@ -209,7 +209,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn text(&mut self) -> Option<Token> {
+    fn text(&mut self) -> Option<Token<'t>> {
         let Some(at) = self.rest().find(self.left) else {
             self.advance_to(self.input.len());
             if self.pos > self.start {
@@ -235,7 +235,7 @@ impl<'t> Lexer<'t> {
         self.left_delim()
     }
 
-    fn left_delim(&mut self) -> Option<Token> {
+    fn left_delim(&mut self) -> Option<Token<'t>> {
         let open = self.pos + self.left.len();
         let after = self.input.get(open..).unwrap_or_default();
         let marker = if trims_left(after) { 2 } else { 0 };
@@ -253,7 +253,7 @@ impl<'t> Lexer<'t> {
         Some(token)
     }
 
-    fn comment(&mut self) -> Option<Token> {
+    fn comment(&mut self) -> Option<Token<'t>> {
         let body = self.rest().get(2..).unwrap_or_default();
         let Some(end) = body.find("*/") else { return Some(self.error("unclosed comment".into())) };
         let end = self.pos + 2 + end + 2;
@@ -277,7 +277,7 @@ impl<'t> Lexer<'t> {
         self.advance_to(end);
     }
 
-    fn right_delim(&mut self) -> Token {
+    fn right_delim(&mut self) -> Token<'t> {
         let (_, trim) = self.at_right();
         if trim {
             self.advance_to(self.pos + 2);
@@ -295,7 +295,7 @@ impl<'t> Lexer<'t> {
         token
     }
 
-    fn inside_action(&mut self) -> Token {
+    fn inside_action(&mut self) -> Token<'t> {
         let (closes, _) = self.at_right();
         if closes {
             if self.parens == 0 {
@@ -355,7 +355,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn space(&mut self, first: usize) -> Token {
+    fn space(&mut self, first: usize) -> Token<'t> {
         let mut count = 1;
         let mut last = first;
         while is_space(self.peek()) {
@@ -376,7 +376,7 @@ impl<'t> Lexer<'t> {
         self.emit(Kind::Space)
     }
 
-    fn quoted(&mut self, mark: char, kind: Kind, complaint: &str) -> Token {
+    fn quoted(&mut self, mark: char, kind: Kind, complaint: &str) -> Token<'t> {
         loop {
             match self.next() {
                 Some('\\') => match self.next() {
@@ -404,7 +404,7 @@ impl<'t> Lexer<'t> {
         self.peek()
     }
 
-    fn field_or_variable(&mut self, kind: Kind) -> Token {
+    fn field_or_variable(&mut self, kind: Kind) -> Token<'t> {
         if self.terminated() {
             return self.emit(if kind == Kind::Variable { kind } else { Kind::Dot });
         }
@@ -415,7 +415,7 @@ impl<'t> Lexer<'t> {
         self.emit(kind)
     }
 
-    fn identifier(&mut self) -> Token {
+    fn identifier(&mut self) -> Token<'t> {
         let c = self.word();
         if !self.terminated() {
             return self.error(format!("bad character {}", unicode(c)));
@@ -478,7 +478,7 @@ impl<'t> Lexer<'t> {
         true
     }
 
-    fn number(&mut self) -> Token {
+    fn number(&mut self) -> Token<'t> {
         let mut fits = self.scan_number();
         let mut kind = Kind::Number;
         if fits && matches!(self.peek(), Some('+' | '-')) {

@@ -9,7 +9,7 @@
 //!
 //! let functions = Functions::sprig();
 //! let parsed = parse("greeting", "Hello {{ .name | upper | quote }}", &Delims::default(), &functions)?;
-//! assert!(parsed.fields_used().contains("name"));
+//! assert!(parsed.uses().fields.contains("name"));
 //!
 //! let env = Env::new(jiff::Timestamp::UNIX_EPOCH, |buffer| buffer.fill(7));
 //! let data = Value::string_map([("name", b"Ada")]);
@@ -20,12 +20,15 @@
 
 mod builtin;
 mod env;
+mod error;
 mod exec;
+mod fields;
 mod float;
 mod function;
 mod gofmt;
 mod gotime;
 mod lex;
+mod names;
 mod node;
 mod object;
 mod parse;
@@ -35,10 +38,13 @@ mod text;
 mod value;
 
 pub use env::{Env, Fill};
-pub use exec::{ExecError, MissingKey, Options};
+pub use error::{ExecError, Fault, ParseError, hint};
+pub use exec::{MissingKey, Options};
+pub use fields::Uses;
 pub use function::{Answer, Call, Failure, Function, Functions, Limits};
 pub use lex::Delims;
+pub use names::{KNOWN, Names};
 pub use object::Object;
-pub use parse::{ParseError, Template, parse};
+pub use parse::{Template, parse};
 pub use semver::{Version, meets};
 pub use value::{Entries, Float, Int, List, Map, Type, Uint, Value};

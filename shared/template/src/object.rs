@@ -71,12 +71,22 @@ impl Object {
         }
     }
 
+    /// What `%#v` gives, for what is no number. The fields of a version are private and at addresses, so it is no more
+    /// than its type here.
+    pub(crate) fn go_text(&self) -> String {
+        match self {
+            Self::Time(time) => gotime::go_text(time),
+            Self::Month(_) | Self::Weekday(_) | Self::Duration(_) => self.text(),
+            Self::Version(version) => format!("(*semver.Version)({version})"),
+        }
+    }
+
     /// What it is in JSON.
     pub(crate) fn json(&self) -> String {
         match self {
             Self::Time(time) => gojson::quote(&gotime::format(time, "2006-01-02T15:04:05.999999999Z07:00")),
             Self::Month(n) | Self::Weekday(n) | Self::Duration(n) => n.to_string(),
-            Self::Version(version) => gojson::quote(&version.original),
+            Self::Version(version) => gojson::quote(&version.to_string()),
         }
     }
 

@@ -4,10 +4,13 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use regex::Regex;
 
 use crate::function::Function;
 use crate::object::Object;
+use crate::text::quoted;
 use crate::value::{Type, Uint, Value};
 
 /// A version; missing parts are 0.
@@ -62,7 +65,12 @@ impl Version {
             if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
                 return Err(invalid());
             }
-            *slot = part.parse().map_err(|_| invalid())?;
+            *slot = part.parse().map_err(|_| {
+                format!(
+                    "error parsing version segment: strconv.ParseUint: parsing {}: value out of range",
+                    quoted(part.as_bytes())
+                )
+            })?;
         }
         let leading = |p: &str| p.len() > 1 && p.starts_with('0') && p.bytes().all(|b| b.is_ascii_digit());
         if pre.is_some_and(|p| p.split('.').any(leading)) {
@@ -78,12 +86,30 @@ impl Version {
 
     /// Precedence; metadata doesn't count.
     pub fn order(&self, other: &Self) -> Ordering {
-        self.numbers.cmp(&other.numbers).then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => order_pre(&self.pre, &other.pre),
-        })
+        self.numbers.cmp(&other.numbers).then_with(|| order_pre_or_none(&self.pre, &other.pre))
+    }
+
+    /// The next version: the number at `place` one higher, the rest gone. A pre-release's patch is the release itself.
+    fn next(&self, place: usize) -> Self {
+        let mut numbers = self.numbers;
+        if place < 2 || self.pre.is_empty() {
+            numbers[place] = numbers[place].wrapping_add(1);
+        }
+        for number in numbers.iter_mut().skip(place + 1) {
+            *number = 0;
+        }
+        let [major, minor, patch] = numbers;
+        let v = if self.original.starts_with('v') { "v" } else { "" };
+        Self { original: format!("{v}{major}.{minor}.{patch}"), numbers, pre: String::new(), meta: String::new() }
+    }
+}
+
+fn order_pre_or_none(a: &str, b: &str) -> Ordering {
+    match (a.is_empty(), b.is_empty()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => order_pre(a, b),
     }
 }
 
@@ -107,6 +133,7 @@ fn order_pre(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// One comparison of a constraint.
 struct Bound {
     op: String,
     version: Version,
@@ -114,66 +141,103 @@ struct Bound {
     given: usize,
 }
 
-fn bound(text: &str) -> Option<Bound> {
-    let text = text.trim();
-    let op_end = text.find(|c: char| !matches!(c, '=' | '<' | '>' | '!' | '~' | '^'))?;
-    let (op, version) = text.split_at(op_end);
-    let op = match op {
-        "" | "=" => "=",
-        "!=" => "!=",
-        ">" => ">",
-        "<" => "<",
-        ">=" | "=>" => ">=",
-        "<=" | "=<" => "<=",
-        "~" | "~>" => "~",
-        "^" => "^",
-        _ => return None,
-    };
-    let version = version.trim();
-    let body = version.strip_prefix('v').unwrap_or(version);
-    let core_end = body.find(['-', '+']).unwrap_or(body.len());
-    let (core, tail) = body.split_at(core_end);
-    let parts: Vec<&str> = core.split('.').collect();
-    let given = parts.iter().take_while(|p| !matches!(**p, "x" | "X" | "*")).count();
-    let numbers: Vec<&str> = parts.iter().take(given).copied().collect();
-    let text = if numbers.is_empty() { "0".to_owned() } else { format!("{}{tail}", numbers.join(".")) };
-    Some(Bound { op: op.to_owned(), version: Version::parse(&text).ok()?, given: given.min(3) })
+/// A number or wildcard, up to two more, a pre-release and metadata. The library's class of characters takes `|` too.
+const PARTS: &str = r"v?([0-9xX*|]+)(\.[0-9xX*|]+)?(\.[0-9xX*|]+)?(-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?";
+const OPS: &str = r"(?:=||!=|>|<|>=|=>|<=|=<|~|~>|\^)";
+
+struct Grammar {
+    range: Regex,
+    valid: Regex,
+    bound: Regex,
+    exact: Regex,
 }
 
-fn holds(bound: &Bound, v: &Version) -> bool {
-    // A pre-release only matches where the constraint names one.
-    if !v.pre.is_empty() && bound.version.pre.is_empty() && bound.op != "!=" {
+static GRAMMAR: LazyLock<Option<Grammar>> = LazyLock::new(|| {
+    let pattern = |text: &str| {
+        Regex::new(&text.replace("OPS", OPS).replace("PARTS", PARTS).replace(r"\s", "[\\t\\n\\f\\r ]")).ok()
+    };
+    Some(Grammar {
+        range: pattern(r"\s*(?P<low>PARTS)\s+-\s+(?P<high>PARTS)\s*")?,
+        valid: pattern(r"^\s*OPS\s*PARTS\s*(?:(?:\s+|,\s*)OPS\s*PARTS\s*)*$")?,
+        bound: pattern(r"OPS\s*PARTS")?,
+        exact: pattern(r"^\s*(?P<op>OPS)\s*PARTS\s*$")?,
+    })
+});
+
+fn bound(grammar: &Grammar, text: &str) -> Result<Bound, String> {
+    let found = grammar.exact.captures(text).ok_or_else(|| format!("improper constraint: {text}"))?;
+    // Without the operator, since its name shifts the groups by one.
+    let part = |i: usize| found.get(i + 1).map_or("", |m| m.as_str());
+    let open = |i: usize| matches!(part(i).trim_start_matches('.'), "" | "x" | "X" | "*");
+    let given = (1..=3).take_while(|i| !open(*i)).count();
+    let version = match given {
+        0 => format!("0.0.0{}", part(4)),
+        1 => format!("{}.0.0{}", part(1), part(4)),
+        2 => format!("{}{}.0{}", part(1), part(2), part(4)),
+        _ => {
+            let whole = found.get(0).map_or("", |m| m.as_str()).trim();
+            whole.trim_start_matches(['=', '!', '<', '>', '~', '^']).trim_start().to_owned()
+        }
+    };
+    let version = Version::parse(&version).map_err(|_| "constraint parser error")?;
+    Ok(Bound { op: found.name("op").map_or("", |m| m.as_str()).to_owned(), version, given })
+}
+
+fn holds(bound: &Bound, v: &Version, pre_too: bool) -> bool {
+    // A pre-release only matches where the alternative names one.
+    if !v.pre.is_empty() && !pre_too {
         return false;
     }
-    let order = v.order(&bound.version);
-    let [major, minor, patch] = bound.version.numbers;
-    let prefix = v.numbers.iter().zip(&bound.version.numbers).take(bound.given).all(|(a, b)| a == b);
+    let c = &bound.version;
+    let order = v.order(c);
+    let [major, minor, patch] = c.numbers;
+    let (minor_open, patch_open) = (bound.given == 1, bound.given == 2);
+    let open = bound.given < 3;
     match bound.op.as_str() {
-        "=" if bound.given < 3 => prefix,
-        "=" => order == Ordering::Equal,
-        "!=" if bound.given < 3 => !prefix,
-        "!=" => order != Ordering::Equal,
-        ">" if bound.given < 3 => order == Ordering::Greater && !prefix,
-        ">" => order == Ordering::Greater,
-        ">=" => order != Ordering::Less,
-        "<" => order == Ordering::Less,
-        "<=" if bound.given < 3 => order == Ordering::Less || prefix,
-        "<=" => order != Ordering::Greater,
-        "~" => {
-            order != Ordering::Less
-                && (bound.given == 0 || v.numbers[0] == major && (bound.given < 2 || v.numbers[1] == minor))
+        "" | "=" if !open => order == Ordering::Equal,
+        "!=" => {
+            if open {
+                if v.numbers[0] != major || v.numbers[1] != minor && !minor_open {
+                    return true;
+                }
+                if minor_open {
+                    return false;
+                }
+                if v.numbers[2] != patch && !patch_open {
+                    return true;
+                }
+                if patch_open {
+                    return order_pre_or_none(&v.pre, &c.pre) != Ordering::Equal;
+                }
+            }
+            order != Ordering::Equal
         }
-        _ => {
-            if order == Ordering::Less || bound.given > 0 && v.numbers[0] != major {
+        ">" if !open => order == Ordering::Greater,
+        ">" => match v.numbers[0].cmp(&major) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal if minor_open => false,
+            Ordering::Equal if patch_open => v.numbers[1] > minor,
+            Ordering::Equal => order == Ordering::Greater,
+        },
+        ">=" | "=>" => order != Ordering::Less,
+        "<" => order == Ordering::Less,
+        "<=" | "=<" if !open => order != Ordering::Greater,
+        "<=" | "=<" => !(v.numbers[0] > major || v.numbers[0] == major && v.numbers[1] > minor && !minor_open),
+        "^" => {
+            if order == Ordering::Less || v.numbers[0] != major {
                 return false;
             }
-            if major > 0 || bound.given < 2 {
+            if major > 0 || minor_open {
                 return true;
             }
-            if v.numbers[1] != minor {
-                return false;
-            }
-            minor > 0 || bound.given < 3 || v.numbers[2] == patch
+            v.numbers[1] == minor && (minor > 0 || patch_open || v.numbers[2] == patch)
+        }
+        // `~`, `~>`, and `=` with wildcards.
+        _ => {
+            order != Ordering::Less
+                && (c.numbers == [0; 3] && !minor_open && !patch_open
+                    || v.numbers[0] == major && (v.numbers[1] == minor || minor_open))
         }
     }
 }
@@ -184,27 +248,17 @@ fn holds(bound: &Bound, v: &Version) -> bool {
 ///
 /// Fails with the library's text.
 pub fn meets(constraint: &str, version: &Version) -> Result<bool, String> {
-    let improper = || format!("improper constraint: {constraint}");
+    let grammar = GRAMMAR.as_ref().ok_or_else(|| format!("improper constraint: {constraint}"))?;
+    let constraint = grammar.range.replace_all(constraint, ">= ${low}, <= ${high} ");
     let mut any = false;
     for alternative in constraint.split("||") {
-        let alternative = match alternative.split_once(" - ") {
-            Some((low, high)) => format!(">={},<={}", low.trim(), high.trim()),
-            None => alternative.to_owned(),
-        };
-        let mut all = true;
-        let mut pending = String::new();
-        for piece in alternative.split(|c: char| c == ',' || c.is_whitespace()).filter(|p| !p.is_empty()) {
-            pending.push_str(piece);
-            if piece.bytes().all(|b| b"=<>!~^".contains(&b)) {
-                continue;
-            }
-            let bound = bound(&std::mem::take(&mut pending)).ok_or_else(improper)?;
-            all &= holds(&bound, version);
+        if !grammar.valid.is_match(alternative) {
+            return Err(format!("improper constraint: {alternative}"));
         }
-        if !pending.is_empty() || alternative.trim().is_empty() {
-            return Err(improper());
-        }
-        any |= all;
+        let bounds = grammar.bound.find_iter(alternative).map(|m| bound(grammar, m.as_str()));
+        let bounds = bounds.collect::<Result<Vec<_>, _>>()?;
+        let pre_too = bounds.iter().any(|b| !b.version.pre.is_empty());
+        any |= bounds.iter().all(|b| holds(b, version, pre_too));
     }
     Ok(any)
 }
@@ -218,6 +272,11 @@ fn version_of(value: &Value) -> Option<&Arc<Version>> {
 
 fn number(value: &Value, at: usize) -> Value {
     Value::Uint(Uint::U64, version_of(value).map_or(0, |v| v.numbers[at]))
+}
+
+/// Go gives a version and not a pointer to one here, which shows in `typeOf` alone.
+fn next(value: &Value, place: usize) -> Value {
+    version_of(value).map_or(Value::Nil, |v| Value::Object(Object::Version(Arc::new(v.next(place)))))
 }
 
 const VERSION: Type = Type::Object("*semver.Version");
@@ -238,8 +297,13 @@ pub(crate) const METHODS: &[Function] = &[
     Function::new("Metadata", &[], |_, a| Ok(Value::str(version_of(&a[0]).map_or("", |v| &v.meta)))),
     Function::new("Original", &[], |_, a| Ok(Value::str(version_of(&a[0]).map_or("", |v| &v.original)))),
     Function::new("String", &[], |_, a| Ok(Value::str(version_of(&a[0]).map_or_else(String::new, |v| v.to_string())))),
+    Function::new("IncMajor", &[], |_, a| Ok(next(&a[0], 0))),
+    Function::new("IncMinor", &[], |_, a| Ok(next(&a[0], 1))),
+    Function::new("IncPatch", &[], |_, a| Ok(next(&a[0], 2))),
     Function::new("Compare", &[VERSION], |_, a| Ok(Value::int(compare(a)))),
     Function::new("Equal", &[VERSION], |_, a| Ok(Value::Bool(compare(a) == 0))),
     Function::new("LessThan", &[VERSION], |_, a| Ok(Value::Bool(compare(a) < 0))),
+    Function::new("LessThanEqual", &[VERSION], |_, a| Ok(Value::Bool(compare(a) <= 0))),
     Function::new("GreaterThan", &[VERSION], |_, a| Ok(Value::Bool(compare(a) > 0))),
+    Function::new("GreaterThanEqual", &[VERSION], |_, a| Ok(Value::Bool(compare(a) >= 0))),
 ];

@@ -64,6 +64,14 @@ pub(crate) fn quoted(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&quote(bytes, false)).into_owned()
 }
 
+/// Text out of bytes: each byte that is no UTF-8 becomes U+FFFD, as in Go's conversion to runes.
+pub(crate) fn lossy(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => runes(bytes).map(|(c, _)| c).collect(),
+    }
+}
+
 fn quote_with(bytes: &[u8], mark: u8, ascii: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 2);
     out.push(mark);

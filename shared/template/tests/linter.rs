@@ -1,6 +1,6 @@
 //! What a linter asks: which keys a template reads, and where it is broken.
 
-use template::{Delims, Functions, parse};
+use template::{Delims, Functions, Uses, parse};
 
 #[test]
 fn the_keys_that_a_template_reads_are_known() {
@@ -12,10 +12,18 @@ fn the_keys_that_a_template_reads_are_known() {
         ("{{ define \"t\" }}{{ .x }}{{ end }}{{ template \"t\" .y }}", "y"),
         ("{{ (fromJson .a).b }}{{ $x := .c }}{{ $x.not }}", "a c"),
         ("text", ""),
+        ("{{ range $k, $v := . }}{{ $k }}{{ . }}{{ end }}", "*"),
+        ("{{ .a }}{{ toJson $ }}", "a *"),
+        ("{{ index . .name }}", "name *"),
+        ("{{ with . }}{{ .not }}{{ end }}", "*"),
+        ("{{ range .a }}{{ . }}{{ end }}{{ template \"none\" .b }}", "a b"),
     ];
     for (text, want) in cases {
-        let got = parse("main", text, &Delims::default(), &Functions::sprig()).map(|t| t.fields_used());
-        let got = got.map(|fields| fields.into_iter().collect::<Vec<_>>().join(" "));
+        let got = parse("main", text, &Delims::default(), &Functions::sprig()).map(|t| t.uses());
+        let got = got.map(|Uses { mut fields, whole }| {
+            fields.extend(whole.then(|| "~".to_owned()));
+            fields.into_iter().collect::<Vec<_>>().join(" ").replace('~', "*")
+        });
         assert_eq!(got.as_deref(), Ok(want), "{text}");
     }
 }
@@ -37,5 +45,5 @@ fn a_broken_template_is_located() {
 fn delimiters_can_be_chosen() {
     let delims = Delims { left: "[[".into(), right: "]]".into() };
     let parsed = parse("t", "{{ .no }} [[- .yes -]] x", &delims, &Functions::sprig());
-    assert_eq!(parsed.map(|t| t.fields_used().into_iter().collect()), Ok(vec!["yes".to_owned()]));
+    assert_eq!(parsed.map(|t| t.uses().fields.into_iter().collect()), Ok(vec!["yes".to_owned()]));
 }

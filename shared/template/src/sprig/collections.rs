@@ -7,6 +7,8 @@ use super::strings::nil_panic;
 use super::{ANY, STR, int, kind, strval};
 use crate::builtin::bytes;
 use crate::function::{Answer, Call, Failure, Function};
+use crate::object::Object;
+use crate::semver::Version;
 use crate::value::{DICT, INT, LIST, List, Map, Type, Value};
 
 macro_rules! both {
@@ -327,6 +329,11 @@ pub(super) fn copy(call: &mut Call<'_>, value: &Value, depth: u32) -> Answer {
                 entries.insert(key, copy(call, &item, depth + 1)?);
             }
             Value::Map(Map::new(map.elem(), entries))
+        }
+        // The library copies exported fields, and a version has none.
+        Value::Object(Object::Version(_)) => {
+            let (original, pre, meta) = (String::new(), String::new(), String::new());
+            Value::Object(Object::Version(Arc::new(Version { original, numbers: [0; 3], pre, meta })))
         }
         other => other.clone(),
     })

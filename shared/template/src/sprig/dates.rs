@@ -38,13 +38,25 @@ pub(super) const TABLE: &[Function] = &[
     }),
     Function::new("duration", &[ANY], |_, a| {
         let seconds = match &a[0] {
-            Value::Str(_) | Value::Int(crate::value::Int::I64, _) => super::math::to_int64(&a[0]),
+            Value::Str(s) => seconds(s),
+            Value::Int(crate::value::Int::I64, n) => *n,
             _ => 0,
         };
         Ok(Value::str(duration_text(seconds.wrapping_mul(1_000_000_000))))
     }),
     Function::new("durationRound", &[ANY], |c, a| Ok(Value::str(rounded(c, &a[0])))),
 ];
+
+/// `strconv.ParseInt(text, 10, 64)` with its error passed over: what is too large is the largest.
+fn seconds(text: &[u8]) -> i64 {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    match std::str::from_utf8(text).map(str::parse::<i64>) {
+        Ok(Ok(n)) => n,
+        Ok(Err(e)) if *e.kind() == PosOverflow => i64::MAX,
+        Ok(Err(e)) if *e.kind() == NegOverflow => i64::MIN,
+        Ok(Err(_)) | Err(_) => 0,
+    }
+}
 
 /// The moment that a date function is given; now for what is none.
 fn moment(call: &Call<'_>, value: &Value) -> Zoned {
@@ -89,11 +101,11 @@ fn rounded(call: &Call<'_>, value: &Value) -> String {
         }
         _ => 0,
     };
-    let seconds = nanos.unsigned_abs() / 1_000_000_000;
+    let size = nanos.unsigned_abs();
     let sign = if nanos < 0 { "-" } else { "" };
-    for (unit, name) in [(31_556_952, "y"), (2_629_746, "mo"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")] {
-        if seconds > unit || seconds == unit && unit == 1 {
-            return format!("{sign}{}{name}", seconds / unit);
+    for (unit, name) in [(31_536_000, "y"), (2_592_000, "mo"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")] {
+        if size > unit * 1_000_000_000 {
+            return format!("{sign}{}{name}", size / (unit * 1_000_000_000));
         }
     }
     "0s".into()

@@ -71,28 +71,39 @@ fn base32(data: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Decodes as Go does: line breaks are skipped, and an error counts bytes of what is left.
 fn base32_bytes(text: &[u8]) -> Result<Vec<u8>, String> {
     let plain: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
-    let body = plain.iter().position(|b| *b == b'=').unwrap_or(plain.len());
-    let fault = |at: usize| format!("illegal base32 data at input byte {at}");
-    if let Some(bad) = plain[..body].iter().position(|b| !DIGITS.contains(b)) {
-        return Err(fault(bad));
-    }
-    if !plain.len().is_multiple_of(8)
-        || plain[body..].iter().any(|b| *b != b'=')
-        || matches!(body % 8, 1 | 3 | 6)
-        || plain.len() - body > 6
-    {
-        return Err(fault(if !plain.len().is_multiple_of(8) { plain.len() } else { body }));
-    }
-    let mut out = Vec::new();
-    for group in plain[..body].chunks(8) {
+    let fault = |at: usize| Err(format!("illegal base32 data at input byte {at}"));
+    let mut out = Vec::with_capacity(plain.len() / 8 * 5);
+    for (start, group) in plain.chunks(8).enumerate().map(|(i, g)| (i * 8, g)) {
         let mut word = 0_u64;
-        for i in 0..8 {
-            let digit = group.get(i).and_then(|b| DIGITS.iter().position(|d| d == b)).unwrap_or(0);
-            word = word << 5 | u64::try_from(digit).unwrap_or(0);
+        let mut count = 0;
+        for (i, b) in group.iter().enumerate() {
+            let rest = plain.get(start + i + 1..).unwrap_or_default();
+            if *b == b'=' && i >= 2 && rest.len() < 8 {
+                if rest.len() + i < 7 {
+                    return fault(plain.len());
+                }
+                if let Some(k) = rest.iter().take(7 - i).position(|b| *b != b'=') {
+                    return fault(start + i + k);
+                }
+                if matches!(i, 3 | 6) {
+                    return fault(start + i);
+                }
+                break;
+            }
+            let Some(digit) = DIGITS.iter().position(|d| d == b) else { return fault(start + i) };
+            word |= u64::try_from(digit).unwrap_or(0) << (35 - 5 * i);
+            count += 1;
         }
-        out.extend_from_slice(&word.to_be_bytes()[3..3 + group.len() * 5 / 8]);
+        if group.len() < 8 && count == group.len() {
+            return fault(start);
+        }
+        out.extend_from_slice(&word.to_be_bytes()[3..3 + count * 5 / 8]);
+        if count < 8 {
+            break;
+        }
     }
     Ok(out)
 }

@@ -1,9 +1,11 @@
-//! Numbers: conversions, integer and decimal arithmetic, sequences.
+//! Numbers: conversions, integer arithmetic, sequences.
+//!
+//! Deliberately not here: decimal arithmetic (see `decimal`).
 
 use super::{ANY, int, strval};
 use crate::builtin::bytes;
-use crate::float::{format_float, parse_float, parse_int};
-use crate::function::{Answer, Call, Failure, Function};
+use crate::float::{parse_float, parse_int};
+use crate::function::{Answer, Call, Function};
 use crate::value::{INT, List, Type, Value};
 
 const FLOAT: Type = crate::value::FLOAT64;
@@ -30,15 +32,6 @@ pub(super) const TABLE: &[Function] = &[
         let span = span.ok_or("invalid argument to Intn")?;
         Ok(Value::int(low.wrapping_add_unsigned(call.env.below(span))))
     }),
-    Function::new("add1f", &[ANY], |_, a| fold(&[a[0].clone(), Value::int(1)], Step::Add)),
-    Function::variadic("addf", &[ANY], |_, a| {
-        let mut all = vec![Value::int(0)];
-        all.extend_from_slice(a);
-        fold(&all, Step::Add)
-    }),
-    Function::variadic("subf", &[ANY, ANY], |_, a| fold(a, Step::Sub)),
-    Function::variadic("divf", &[ANY, ANY], |_, a| fold(a, Step::Div)),
-    Function::variadic("mulf", &[ANY, ANY], |_, a| fold(a, Step::Mul)),
     Function::variadic("biggest", &[ANY, ANY], |_, a| Ok(best(a, |x, y| x > y))),
     Function::variadic("max", &[ANY, ANY], |_, a| Ok(best(a, |x, y| x > y))),
     Function::variadic("min", &[ANY, ANY], |_, a| Ok(best(a, |x, y| x < y))),
@@ -64,23 +57,31 @@ fn atoi(text: &[u8]) -> i64 {
 }
 
 /// An integer out of anything; 0 for what is none.
-#[expect(clippy::cast_possible_truncation, reason = "Go converts floats by cutting too")]
 pub(super) fn to_int64(value: &Value) -> i64 {
     match value {
         Value::Bool(b) => i64::from(*b),
         Value::Int(..) | Value::Uint(..) => int(value),
-        Value::Float(_, f) => *f as i64,
-        Value::Str(s) => {
-            let Ok(text) = std::str::from_utf8(s) else { return 0 };
-            let sign_end = text.len() - text.trim_start_matches(['+', '-']).len();
-            let (sign, digits) = text.split_at(sign_end);
-            let trimmed = digits.trim_start_matches('0');
-            let trimmed = if trimmed.starts_with(|c: char| c.is_ascii_digit()) { trimmed } else { digits };
-            parse_int(&format!("{sign}{trimmed}")).or_else(|| parse_float(text).map(|f| f as i64)).unwrap_or(0)
-        }
+        Value::Float(_, f) => cut(*f),
+        Value::Str(s) => std::str::from_utf8(s).ok().and_then(|text| parse_int(without_decimals(text))).unwrap_or(0),
         Value::Object(object) => object.number().unwrap_or(0),
         Value::Nil | Value::Complex(..) | Value::List(_) | Value::Map(_) | Value::Func(_) => 0,
     }
+}
+
+/// The integer part; what doesn't fit is the smallest integer, as on the reference's processors.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+fn cut(f: f64) -> i64 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&f) { f as i64 } else { i64::MIN }
+}
+
+/// The library reads `12.5` as `12`, and a sign or a point alone as 0.
+fn without_decimals(text: &str) -> &str {
+    let Some((whole, fraction)) = text.split_once('.') else { return text };
+    let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
+    if !digits(fraction) || !digits(whole.strip_prefix(['+', '-']).unwrap_or(whole)) {
+        return text;
+    }
+    if matches!(whole, "" | "+" | "-") { "0" } else { whole }
 }
 
 /// A float out of anything; 0 for what is none.
@@ -120,73 +121,16 @@ fn best(a: &[Value], better: fn(i64, i64) -> bool) -> Value {
     Value::int64(numbers.reduce(|x, y| if better(y, x) { y } else { x }).unwrap_or(0))
 }
 
-#[derive(Clone, Copy)]
-enum Step {
-    Add,
-    Sub,
-    Mul,
-    Div,
-}
-
-/// A float as the decimal that its shortest text shows: digits and a power of ten.
-fn decimal_of(value: f64) -> Option<(i128, i32)> {
-    let text = format_float(value, b'e', None, 64);
-    let (mantissa, exponent) = text.split_once('e')?;
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}").parse().ok()?;
-    Some((digits, exponent.parse::<i32>().ok()? - i32::try_from(fraction.len()).ok()?))
-}
-
-fn combine(x: f64, y: f64, step: Step) -> Result<f64, Failure> {
-    if matches!(step, Step::Div) {
-        if y == 0.0 {
-            return Err("decimal division by 0".into());
-        }
-        let quotient = x / y;
-        return Ok(if quotient.is_finite() { format!("{quotient:.16}").parse().unwrap_or(quotient) } else { quotient });
-    }
-    let exact = || {
-        let ((a, ae), (b, be)) = (decimal_of(x)?, decimal_of(y)?);
-        let (digits, exponent) = if matches!(step, Step::Mul) {
-            (a.checked_mul(b)?, ae + be)
-        } else {
-            let low = ae.min(be);
-            let scale = |n: i128, e: i32| n.checked_mul(10_i128.checked_pow(u32::try_from(e - low).ok()?)?);
-            let (a, b) = (scale(a, ae)?, scale(b, be)?);
-            (if matches!(step, Step::Add) { a.checked_add(b)? } else { a.checked_sub(b)? }, low)
-        };
-        format!("{digits}e{exponent}").parse::<f64>().ok()
-    };
-    Ok(exact().unwrap_or(match step {
-        Step::Add => x + y,
-        Step::Sub => x - y,
-        Step::Mul | Step::Div => x * y,
-    }))
-}
-
-fn fold(a: &[Value], step: Step) -> Answer {
-    let mut numbers = a.iter().map(to_float);
-    let first = numbers.next().unwrap_or(0.0);
-    numbers.try_fold(first, |sum, n| combine(sum, n, step)).map(Value::float)
-}
-
+#[expect(clippy::cast_precision_loss, reason = "Go counts the places in floats too")]
 fn round(a: &[Value]) -> Value {
     let on = match a.get(2) {
         Some(Value::Float(_, f)) => *f,
         _ => 0.5,
     };
-    let value = to_float(&a[0]);
-    let power = 10_f64.powi(i32::try_from(int(&a[1])).unwrap_or(0));
-    let digit = power * value;
-    let fraction = digit.fract();
-    let rounded = if value >= 0.0 {
-        if fraction >= on { digit.ceil() } else { digit.floor() }
-    } else if fraction <= -on {
-        digit.floor()
-    } else {
-        digit.ceil()
-    };
-    Value::float(rounded / power)
+    let power = 10_f64.powf(int(&a[1]) as f64);
+    let digit = power * to_float(&a[0]);
+    // Below zero the fraction is negative, so the library rounds all of it down.
+    Value::float(if digit.fract() >= on { digit.ceil() } else { digit.floor() } / power)
 }
 
 fn until_step(call: &mut Call<'_>, from: i64, to: i64, step: i64) -> Answer {

@@ -6,8 +6,10 @@ use crate::function::Function;
 use crate::gofmt::sprint;
 use crate::value::{Type, Value};
 
+mod casing;
 mod collections;
 mod dates;
+mod decimal;
 mod digests;
 mod encoding;
 mod json;
@@ -23,8 +25,10 @@ mod yaml;
 
 /// All tables.
 pub(crate) const TABLES: &[&[Function]] = &[
+    casing::TABLE,
     collections::TABLE,
     dates::TABLE,
+    decimal::TABLE,
     digests::TABLE,
     encoding::TABLE,
     json::TABLE,

@@ -30,9 +30,6 @@ pub(super) const TABLE: &[Function] = &[
     }),
     Function::new("nospace", &[STR], |_, a| Ok(Value::str(nospace(bytes(&a[0]))))),
     Function::new("initials", &[STR], |_, a| Ok(initials(bytes(&a[0])))),
-    Function::new("snakecase", &[STR], |_, a| Ok(delimited(bytes(&a[0]), '_'))),
-    Function::new("kebabcase", &[STR], |_, a| Ok(delimited(bytes(&a[0]), '-'))),
-    Function::new("camelcase", &[STR], |_, a| Ok(pascal(bytes(&a[0])))),
     Function::new("wrap", &[INT, STR], |c, a| wrap(c, int(&a[0]), b"\n", false, bytes(&a[1]))),
     Function::new("wrapWith", &[INT, STR, STR], |c, a| wrap(c, int(&a[0]), bytes(&a[1]), true, bytes(&a[2]))),
     Function::new("contains", &[STR, STR], |_, a| Ok(Value::Bool(find(bytes(&a[1]), bytes(&a[0])).is_some()))),
@@ -247,66 +244,22 @@ fn repeat(call: &mut Call<'_>, a: &[Value]) -> Answer {
     Ok(Value::str(text.repeat(if text.is_empty() { 0 } else { count })))
 }
 
-/// Go's library works by the byte here and takes each for a rune.
+/// Go's library works by the byte here and takes each for a rune, unless there is nothing to take away.
 fn nospace(text: &[u8]) -> Vec<u8> {
-    if text.iter().all(u8::is_ascii) {
-        return text.iter().copied().filter(|b| !char::from(*b).is_whitespace()).collect();
-    }
-    let kept: String = text.iter().map(|b| char::from(*b)).filter(|c| !c.is_whitespace()).collect();
-    kept.into_bytes()
+    let kept: Vec<char> = text.iter().map(|b| char::from(*b)).filter(|c| !c.is_whitespace()).collect();
+    if kept.len() == text.len() { text.to_vec() } else { kept.into_iter().collect::<String>().into_bytes() }
 }
 
+/// By the byte too.
 fn initials(text: &[u8]) -> Value {
     let mut out = String::new();
     let mut fresh = true;
-    for (c, _) in runes(text) {
+    for c in text.iter().map(|b| char::from(*b)) {
         if c.is_whitespace() {
             fresh = true;
         } else if std::mem::take(&mut fresh) {
             out.push(c);
         }
-    }
-    Value::str(out)
-}
-
-/// The words of an identifier: cut at delimiters, before capitals, and where letters of a run of capitals end.
-fn words(text: &[u8]) -> Vec<String> {
-    let chars: Vec<char> = runes(text).map(|(c, _)| c).collect();
-    let mut words = vec![String::new()];
-    let mut push = |word: bool, c: char| {
-        if word && words.last().is_some_and(|w| !w.is_empty()) {
-            words.push(String::new());
-        }
-        if let Some(last) = words.last_mut() {
-            last.push(c);
-        }
-    };
-    let mut fresh = false;
-    for (i, &c) in chars.iter().enumerate() {
-        if c.is_whitespace() || matches!(c, '_' | '-' | '.') {
-            fresh = true;
-            continue;
-        }
-        let before = i.checked_sub(1).and_then(|j| chars.get(j)).copied().unwrap_or(' ');
-        let after = chars.get(i + 1).copied().unwrap_or(' ');
-        let starts = c.is_uppercase() && (before.is_lowercase() || before.is_uppercase() && after.is_lowercase());
-        push(std::mem::take(&mut fresh) || starts, c);
-    }
-    words.retain(|w| !w.is_empty());
-    words
-}
-
-fn delimited(text: &[u8], by: char) -> Value {
-    let words: Vec<String> = words(text).iter().map(|w| w.chars().map(lower).collect()).collect();
-    Value::str(words.join(&by.to_string()))
-}
-
-fn pascal(text: &[u8]) -> Value {
-    let mut out = String::new();
-    for word in words(text) {
-        let mut chars = word.chars();
-        out.extend(chars.next().map(upper));
-        out.extend(chars);
     }
     Value::str(out)
 }

@@ -1,0 +1,237 @@
+//! Generated and damaged templates: whatever comes, there is an output or an error, soon, and within the bounds.
+//!
+//! Runs for two seconds; `FUZZ_SECONDS=60` makes it longer and `FUZZ_SEED` repeats a run, whose seed a failure names.
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use jiff::Timestamp;
+    use template::{Delims, Env, Functions, KNOWN, Limits, Options, Value, parse};
+
+    /// A template within the limits takes milliseconds; this allows for a machine that compiles beside it.
+    const BOUND: Duration = Duration::from_secs(5);
+
+    /// splitmix64: good enough to choose damage, and the same on every machine.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
+        }
+
+        fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+            from[self.below(from.len())]
+        }
+    }
+
+    /// Templates of the recorded cases, as a start for damage.
+    fn samples() -> Vec<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+        let lines = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let mut samples = Vec::new();
+        for line in lines("cases.jsonl").lines().chain(lines("go.jsonl").lines()) {
+            let case: serde_json::Value = serde_json::from_str(line).unwrap();
+            samples.extend(case["template"].as_str().map(str::to_owned));
+            let texts = case["in"]["template"].as_object().into_iter().flatten();
+            samples.extend(texts.filter_map(|(_, text)| text.as_str().map(str::to_owned)));
+        }
+        assert!(samples.len() > 300, "the samples are gone: {}", samples.len());
+        samples
+    }
+
+    const OPERANDS: &[&str] = &[
+        ".",
+        ".a",
+        ".b",
+        "$",
+        "$x",
+        "$.a",
+        ".missing",
+        "nil",
+        "true",
+        "0",
+        "1",
+        "-1",
+        "3",
+        "1.5",
+        "1e308",
+        "1i",
+        "'x'",
+        "1000000000",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "18446744073709551615",
+        "0x1p-2",
+        "\"\"",
+        "\"a\"",
+        "\"a,b\"",
+        "\"%d %s %v\"",
+        "\"%1000000d\"",
+        "\"%[3]*.[2]*[1]f\"",
+        "\"[a-z]+\"",
+        "\"(a*)*b\"",
+        "\"a{1000}\"",
+        "\"1h\"",
+        "\"UTC\"",
+        "\"2006-01-02\"",
+        "\"2024-02-29\"",
+        "\"{\\\"k\\\":[1,null]}\"",
+        "\"\\xff\\xfe\"",
+        "`\n\n`",
+        "\"1.2.3\"",
+        "\">=1, <2\"",
+        "\"YWJj\"",
+        "(list 1 2 3)",
+        "(list \"a\" nil (dict))",
+        "(dict \"k\" .)",
+        "(dict)",
+        "(until 5)",
+        "(now)",
+        "(semver \"1.2.3\")",
+        "(index . \"a\")",
+        "(repeat 100 .a)",
+        "(fromJson .j)",
+    ];
+
+    const SHAPES: &[&str] = &[
+        "{{ if P }}B{{ end }}",
+        "{{ if P }}B{{ else }}B{{ end }}",
+        "{{ range P }}B{{ end }}",
+        "{{ range $i, $x := P }}B{{ else }}B{{ end }}",
+        "{{ with P }}B{{ end }}",
+        "{{ $x := P }}B",
+        "{{ $x = P }}",
+        "{{ P }}",
+        "{{ P }}",
+        "{{ P }}",
+        "{{- P -}}",
+        "{{ template \"d\" P }}",
+        "{{ block \"e\" P }}B{{ end }}",
+        "{{ define \"d\" }}B{{ end }}",
+        "{{ range 9 }}{{ if P }}{{ break }}{{ end }}B{{ continue }}{{ end }}",
+        "text\n",
+        "{{/* c */}}",
+        "{{ set $d \"k\" P }}",
+        "{{ range 300 }}{{ $s = P }}{{ end }}",
+        "{{ (P).String }}",
+    ];
+
+    fn pipeline(dice: &mut Dice, depth: usize) -> String {
+        let mut text = String::new();
+        for stage in 0..=dice.below(3) {
+            if stage > 0 {
+                text.push_str(" | ");
+            } else if dice.below(3) == 0 {
+                text.push_str(dice.pick(OPERANDS));
+                continue;
+            }
+            text.push_str(dice.pick(KNOWN));
+            for _ in 0..dice.below(4) {
+                text.push(' ');
+                if depth > 0 && dice.below(4) == 0 {
+                    text.push_str(&format!("({})", pipeline(dice, depth - 1)));
+                } else {
+                    text.push_str(dice.pick(OPERANDS));
+                }
+            }
+        }
+        text
+    }
+
+    fn body(dice: &mut Dice, depth: usize) -> String {
+        let mut text = String::new();
+        for _ in 0..=dice.below(3) {
+            for part in dice.pick(SHAPES).split_inclusive(['P', 'B']) {
+                match (part.strip_suffix('P'), part.strip_suffix('B')) {
+                    (Some(before), _) => text.push_str(&format!("{before}{}", pipeline(dice, 2))),
+                    (_, Some(before)) if depth == 0 => text.push_str(before),
+                    (_, Some(before)) => text.push_str(&format!("{before}{}", body(dice, depth - 1))),
+                    (None, None) => text.push_str(part),
+                }
+            }
+        }
+        text
+    }
+
+    fn damaged(mut text: String, other: &str, dice: &mut Dice) -> String {
+        let place = |text: &str, dice: &mut Dice| {
+            (dice.below(text.len() + 1)..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+        };
+        for _ in 0..=dice.below(4) {
+            let at = place(&text, dice);
+            match dice.below(6) {
+                0 => text.truncate(at),
+                1 => text
+                    .insert_str(at, dice.pick(&["{{", "}}", "(", ")", "|", "\"", "`", "-", " ", ":=", ",", "é", "\0"])),
+                2 => text.insert_str(at, dice.pick(OPERANDS)),
+                3 => text.insert_str(at, &"(".repeat(dice.below(400))),
+                4 => text.insert_str(at, &other[..place(other, dice)]),
+                _ => {
+                    let end = place(&text, dice).max(at);
+                    drop(text.drain(at..end));
+                }
+            }
+        }
+        text
+    }
+
+    fn render(text: &str, functions: &Functions) {
+        let env = Env::new(Timestamp::UNIX_EPOCH, |buffer: &mut [u8]| buffer.fill(1));
+        let data = Value::string_map([
+            ("a", b"x,y,z".as_slice()),
+            ("b", b"\xff\x00\xe2\x98"),
+            ("j", br#"{"k":[1,{"l":null}],"m":"x"}"#),
+        ]);
+        let limits = Limits { steps: 200_000, output: 1 << 16, produced: 1 << 20, depth: 50 };
+        let options = Options { limits, ..Options::default() };
+        let start = Instant::now();
+        let parsed = parse("t", text, &Delims::default(), functions);
+        assert_eq!(parsed.is_ok(), parse("t", text, &Delims::default(), &functions.clone()).is_ok());
+        match parsed.as_ref().map(|parsed| parsed.render(&data, functions, &env, &options)) {
+            Ok(Ok(out)) => assert!(out.len() <= 1 << 16, "{} bytes", out.len()),
+            Ok(Err(error)) => assert!(error.text.starts_with("template: t:") && error.line > 0, "{error:?}"),
+            Err(error) => assert!(error.text.starts_with("template: t:"), "{error:?}"),
+        }
+        let took = start.elapsed();
+        assert!(took < BOUND, "took {took:?}: {text}");
+    }
+
+    fn for_a_while(mut round: impl FnMut(&mut Dice)) {
+        let number = |name: &str, default: u64| {
+            std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}: {e}")))
+        };
+        let seed = number("FUZZ_SEED", u64::from(std::process::id()));
+        let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS", 2));
+        let mut rounds = 0;
+        while rounds < 50 || Instant::now() < end {
+            let mut dice = Dice(seed.wrapping_add(rounds));
+            let once = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| round(&mut dice)));
+            assert!(once.is_ok(), "repeat with FUZZ_SEED={}", seed.wrapping_add(rounds));
+            rounds += 1;
+        }
+    }
+
+    #[test]
+    fn generated_templates_end_within_the_bounds() {
+        let functions = Functions::sprig();
+        for_a_while(|dice| {
+            render(&format!("{{{{ $x := .a }}}}{{{{ $s := .a }}}}{{{{ $d := dict }}}}{}", body(dice, 2)), &functions)
+        });
+    }
+
+    #[test]
+    fn damaged_templates_end_within_the_bounds() {
+        let (samples, functions) = (samples(), Functions::sprig());
+        for_a_while(|dice| {
+            let text = samples[dice.below(samples.len())].clone();
+            let other = &samples[dice.below(samples.len())];
+            render(&damaged(text, other, dice), &functions);
+        });
+    }
+}
