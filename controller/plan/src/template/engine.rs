@@ -34,11 +34,6 @@ impl Engine {
         Self { functions, delims, strict, lax, parsed: Mutex::new(Cache::new(KEPT)) }
     }
 
-    /// The names of all functions, in order.
-    pub fn function_names(&self) -> impl Iterator<Item = &'static str> {
-        self.functions.names()
-    }
-
     /// Renders `text` as the template `name`; a missing key is an error.
     ///
     /// # Errors
@@ -101,7 +96,7 @@ fn no_text(name: &str, text: &[u8]) -> ParseError {
     let text = format!(
         "template: {name}:{line}: the template is not UTF-8; encode what isn't text, and decode it with b64dec"
     );
-    ParseError { line, column, text }
+    ParseError { line, column, text, template: name.to_owned(), function: None }
 }
 
 #[cfg(test)]

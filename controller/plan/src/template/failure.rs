@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use template::{ExecError, ParseError};
+use template::{ExecError, Fault as _, ParseError, hint};
 
 /// What the language says about a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,16 @@ impl TemplateError {
     /// Line and column, both from 1.
     pub fn position(&self) -> (usize, usize) {
         match self {
-            Self::Parse(error) => (error.line, error.column),
-            Self::Exec(error) => (error.line, error.column + 1),
+            Self::Parse(error) => (error.line(), error.column()),
+            Self::Exec(error) => (error.line(), error.column()),
+        }
+    }
+
+    /// What was probably meant, given the keys at hand.
+    pub(super) fn hint<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Option<String> {
+        match self {
+            Self::Parse(error) => hint(error, keys),
+            Self::Exec(error) => hint(error, keys),
         }
     }
 
@@ -49,10 +57,9 @@ impl TemplateError {
         match self {
             // The text is made of the template alone.
             Self::Parse(error) => after(&error.text, &format!(":{}: ", error.line)).unwrap_or_default(),
-            Self::Exec(error) => match (&error.missing_key, after(&error.text, ">: error calling ")) {
+            Self::Exec(error) => match (error.missing_key(), error.function()) {
                 (Some(key), _) => format!("there is no key {}", gojson::quote(key)),
-                // Arguments follow the name, and they may be values.
-                (None, Some(call)) => format!("{} failed", call.split(':').next().unwrap_or_default()),
+                (None, Some(function)) => format!("{function} failed"),
                 (None, None) => "it can't be executed; the event tells why".to_owned(),
             },
         }

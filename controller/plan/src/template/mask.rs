@@ -15,7 +15,7 @@ const SHORTEST: usize = 4;
 const MASK: &str = "***";
 
 /// `text` without the values of `data`.
-pub(super) fn masked(text: String, data: &SecretMap) -> String {
+pub(crate) fn masked(text: String, data: &SecretMap) -> String {
     let mut parts = BTreeSet::new();
     for value in data.values() {
         collect(value.expose(), &mut parts);

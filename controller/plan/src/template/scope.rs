@@ -9,7 +9,6 @@ use api::DecodingStrategy;
 use secret::{SecretBytes, SecretMap};
 use template::{Env, Value};
 
-use super::hint::hint;
 use super::{Engine, Failure};
 use crate::decode;
 
@@ -112,7 +111,7 @@ impl<'a> Job<'a> {
     fn made(&self, name: &str, text: &[u8]) -> Result<Vec<u8>, Failure> {
         let prefix = || format!("unable to execute template at key {name}: ");
         let made = self.engine.render(name, text, &self.dot, self.env).map_err(|error| {
-            let advice = hint(&error, self.data.keys().map(String::as_str), self.engine.function_names());
+            let advice = error.hint(self.data.keys().map(String::as_str));
             Failure::of_template(name, &error, advice).within(&prefix())
         })?;
         self.made.set(self.made.get() + made.len());
