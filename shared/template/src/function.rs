@@ -1,6 +1,6 @@
 //! Functions that templates call: their Go signatures, the set of them, and what a call may use up.
 //!
-//! Deliberately not here: the functions themselves (see `builtin` and `sprig`) and the checks of arguments (see `exec`).
+//! Deliberately not here: the functions themselves (see `builtin`, `sprig` and `eso`) and the checks of arguments (see `exec`).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -84,6 +84,15 @@ impl Functions {
     pub fn sprig() -> Self {
         let mut functions = Self::builtin();
         for table in crate::sprig::TABLES {
+            functions.extend(table);
+        }
+        functions
+    }
+
+    /// All that a template of External Secrets Operator may call: sprig's functions and the operator's own.
+    pub fn eso() -> Self {
+        let mut functions = Self::sprig();
+        for table in crate::eso::TABLES {
             functions.extend(table);
         }
         functions

@@ -20,6 +20,7 @@
 
 mod builtin;
 mod env;
+mod eso;
 mod exec;
 mod float;
 mod function;

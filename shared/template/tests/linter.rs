@@ -14,7 +14,7 @@ fn the_keys_that_a_template_reads_are_known() {
         ("text", ""),
     ];
     for (text, want) in cases {
-        let got = parse("main", text, &Delims::default(), &Functions::sprig()).map(|t| t.fields_used());
+        let got = parse("main", text, &Delims::default(), &Functions::eso()).map(|t| t.fields_used());
         let got = got.map(|fields| fields.into_iter().collect::<Vec<_>>().join(" "));
         assert_eq!(got.as_deref(), Ok(want), "{text}");
     }
@@ -28,7 +28,7 @@ fn a_broken_template_is_located() {
         ("{{\n.a\n", 3, 1, "template: t:3: unclosed action started at t:1"),
     ];
     for (text, line, column, want) in cases {
-        let Err(error) = parse("t", text, &Delims::default(), &Functions::sprig()) else { panic!("{text} parses") };
+        let Err(error) = parse("t", text, &Delims::default(), &Functions::eso()) else { panic!("{text} parses") };
         assert_eq!((error.line, error.column, error.text.as_str()), (line, column, want), "{text}");
     }
 }
@@ -36,6 +36,6 @@ fn a_broken_template_is_located() {
 #[test]
 fn delimiters_can_be_chosen() {
     let delims = Delims { left: "[[".into(), right: "]]".into() };
-    let parsed = parse("t", "{{ .no }} [[- .yes -]] x", &delims, &Functions::sprig());
+    let parsed = parse("t", "{{ .no }} [[- .yes -]] x", &delims, &Functions::eso());
     assert_eq!(parsed.map(|t| t.fields_used().into_iter().collect()), Ok(vec!["yes".to_owned()]));
 }

@@ -13,7 +13,6 @@ mod encoding;
 mod json;
 mod math;
 mod paths;
-mod pem;
 mod random;
 mod reflection;
 mod regexps;
@@ -29,7 +28,6 @@ pub(crate) const TABLES: &[&[Function]] = &[
     json::TABLE,
     math::TABLE,
     paths::TABLE,
-    pem::TABLE,
     random::TABLE,
     reflection::TABLE,
     regexps::TABLE,
