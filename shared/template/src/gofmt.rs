@@ -3,6 +3,7 @@
 //! Deliberately not here: `%p`, which shows addresses.
 
 use crate::float::format_float;
+use crate::object::Object;
 use crate::text::{can_backquote, quote, quote_rune, rune, rune_count, runes};
 use crate::value::{Float, Type, Value};
 
@@ -329,6 +330,24 @@ impl Printer {
                 self.put(if self.flags.sharp_v { b"}" } else { b"]" });
             }
             Value::Func(_) => self.put(b"0x1"),
+            Value::Object(Object::Certificate(certificate)) => {
+                let named = self.flags.sharp_v || self.flags.plus_v;
+                if self.flags.sharp_v {
+                    self.put(arg.type_text().as_bytes());
+                }
+                self.put(b"{");
+                for (i, (name, value)) in certificate.fields().iter().enumerate() {
+                    if i > 0 {
+                        self.put(if self.flags.sharp_v { b", " } else { b" " });
+                    }
+                    if named {
+                        self.put(name.as_bytes());
+                        self.put(b":");
+                    }
+                    self.value(value, verb, depth + 1);
+                }
+                self.put(b"}");
+            }
             Value::Object(object) => match object.number() {
                 Some(n) if !matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') || self.erroring => {
                     self.integer(arg, n.unsigned_abs(), n < 0, true, verb);

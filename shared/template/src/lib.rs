@@ -18,6 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asn1;
 mod builtin;
 mod env;
 mod exec;
@@ -25,6 +26,7 @@ mod float;
 mod function;
 mod gofmt;
 mod gotime;
+mod gourl;
 mod lex;
 mod node;
 mod object;
@@ -39,7 +41,7 @@ pub use env::{Env, Fill};
 pub use exec::{ExecError, MissingKey, Options};
 pub use function::{Answer, Call, Failure, Function, Functions, Limits};
 pub use lex::Delims;
-pub use object::Object;
+pub use object::{Certificate, Object};
 pub use parse::{ParseError, Template, parse};
 pub use semver::{Version, meets};
 pub use value::{Entries, Float, Int, List, Map, Type, Uint, Value};

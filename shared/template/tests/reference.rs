@@ -121,5 +121,5 @@ fn the_shared_corpus_does_not_lose_ground() -> Result<(), Box<dyn Error>> {
 }
 
 /// What passed when this was last raised.
-const OUTPUTS: usize = 185;
-const ERRORS: usize = 139;
+const OUTPUTS: usize = 195;
+const ERRORS: usize = 144;

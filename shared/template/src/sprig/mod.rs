@@ -1,39 +1,49 @@
 //! Sprig's functions, by what they work on.
 //!
-//! Deliberately not here: Go's own functions (see `builtin`), and those that need certificates, keys or YAML.
+//! Deliberately not here: Go's own functions (see `builtin`), and those that need PKCS#12, JWK or YAML.
 
 use crate::function::Function;
 use crate::gofmt::sprint;
 use crate::value::{Type, Value};
 
+mod certificates;
+mod ciphers;
 mod collections;
 mod dates;
 mod digests;
 mod encoding;
 mod json;
+mod keys;
 mod math;
+mod passwords;
 mod paths;
 mod pem;
 mod random;
 mod reflection;
 mod regexps;
 mod strings;
+mod urls;
 mod versions;
 
 /// All tables.
 pub(crate) const TABLES: &[&[Function]] = &[
+    certificates::TABLE,
+    ciphers::TABLE,
     collections::TABLE,
     dates::TABLE,
     digests::TABLE,
     encoding::TABLE,
     json::TABLE,
+    keys::TABLE,
     math::TABLE,
+    passwords::TABLE,
     paths::TABLE,
     pem::TABLE,
     random::TABLE,
     reflection::TABLE,
     regexps::TABLE,
     strings::TABLE,
+    urls::TABLE,
     versions::TABLE,
 ];
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::STR;
+use super::encoding::base64_bytes;
 use super::strings::find;
 use crate::builtin::bytes;
 use crate::function::{Answer, Call, Function};
@@ -11,48 +12,76 @@ use crate::value::Value;
 
 pub(super) const TABLE: &[Function] = &[Function::new("filterPEM", &[STR, STR], filter)];
 
-struct Block {
-    kind: Vec<u8>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
-    data: Vec<u8>,
+pub(super) struct Block {
+    pub(super) kind: Vec<u8>,
+    pub(super) headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) data: Vec<u8>,
 }
 
 /// The first block and what follows it; a broken block is passed over, as Go does.
-fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
-    let mut rest = text;
-    loop {
-        let at = find(rest, b"-----BEGIN ")?;
-        let starts_line = at == 0 || rest.get(at - 1) == Some(&b'\n');
-        rest = &rest[at + 11..];
-        if !starts_line {
-            continue;
+///
+/// It looks for an end first and goes back to the nearest beginning, hence takes time linear to the text whatever it holds.
+pub(super) fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
+    const END: &[u8] = b"\n-----END ";
+    let mut from = 0;
+    while let Some(length) = find(&text[from..], END) {
+        let end = from + length;
+        let trailer = &text[end + END.len()..];
+        if let Some(block) = block(&text[from..], length, trailer) {
+            return Some((block, line(trailer).1));
         }
-        let line_end = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        let Some(kind) = rest[..line_end].trim_ascii_end().strip_suffix(b"-----") else { continue };
-        let body = rest.get(line_end + 1..).unwrap_or_default();
-        let end_mark = [b"-----END ", kind, b"-----"].concat();
-        let Some(end) = find(body, &end_mark) else { continue };
-        let after = &body[end + end_mark.len()..];
-        let mut headers = Vec::new();
-        let mut encoded = Vec::new();
-        for line in body[..end].split(|b| *b == b'\n') {
-            match line.iter().position(|b| *b == b':') {
-                Some(colon) if encoded.is_empty() => {
-                    headers.push((line[..colon].trim_ascii().to_vec(), line[colon + 1..].trim_ascii().to_vec()));
-                }
-                Some(_) | None => encoded.extend(line.iter().filter(|b| !b.is_ascii_whitespace())),
-            }
-        }
-        let Ok(data) = STANDARD.decode(&encoded) else { continue };
-        let after = match after.iter().position(|b| *b == b'\n') {
-            Some(newline) if after[..newline].trim_ascii().is_empty() => &after[newline + 1..],
-            Some(_) | None => after,
-        };
-        return Some((Block { kind: kind.to_vec(), headers, data }, after));
+        from = end + END.len();
     }
+    None
 }
 
-fn encode(out: &mut Vec<u8>, block: &Block) {
+/// The block that ends at the line break before `end`, if what lies there is one.
+fn block(text: &[u8], end: usize, trailer: &[u8]) -> Option<Block> {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    let begin = text[..end].windows(BEGIN.len()).rposition(|part| part == BEGIN)?;
+    if begin > 0 && text[begin - 1] != b'\n' {
+        return None;
+    }
+    let (kind, mut rest) = line(&text[begin + BEGIN.len()..]);
+    let kind = kind.strip_suffix(b"-----")?;
+    if !line(trailer.strip_prefix(kind)?.strip_prefix(b"-----")?).0.is_empty() {
+        return None;
+    }
+    // Up to the line break before the end; none if that is the one behind the beginning.
+    let body = |rest: &[u8]| end.checked_sub(text.len() - rest.len());
+    let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    while body(rest).is_some() {
+        let (header, next) = line(rest);
+        let Some(colon) = header.iter().position(|b| *b == b':') else { break };
+        let (name, value) = (header[..colon].trim_ascii(), header[colon + 1..].trim_ascii());
+        headers.retain(|(known, _)| known != name);
+        headers.push((name.to_vec(), value.to_vec()));
+        rest = next;
+    }
+    let data = match body(rest) {
+        None if headers.is_empty() => Vec::new(),
+        None => return None,
+        Some(length) => {
+            let encoded: Vec<u8> = rest[..length].iter().copied().filter(|b| !matches!(b, b' ' | b'\t')).collect();
+            base64_bytes(&encoded).ok()?
+        }
+    };
+    Some(Block { kind: kind.to_vec(), headers, data })
+}
+
+/// The first line without blanks at its end, and what follows it.
+fn line(text: &[u8]) -> (&[u8], &[u8]) {
+    let (mut line, rest) = match text.iter().position(|b| *b == b'\n') {
+        Some(at) => (text[..at].strip_suffix(b"\r").unwrap_or(&text[..at]), &text[at + 1..]),
+        None => (text, &[][..]),
+    };
+    while let [start @ .., b' ' | b'\t'] = line {
+        line = start;
+    }
+    (line, rest)
+}
+
+pub(super) fn encode(out: &mut Vec<u8>, block: &Block) {
     let line = |out: &mut Vec<u8>, parts: &[&[u8]]| {
         for part in parts {
             out.extend_from_slice(part);
