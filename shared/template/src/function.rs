@@ -117,7 +117,7 @@ impl Functions {
 /// What one rendering may use up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Nodes evaluated and elements visited.
+    /// Nodes evaluated and elements visited; slow functions, such as `genCA` and `bcrypt`, count for thousands.
     pub steps: u64,
     /// Bytes of output.
     pub output: usize,

@@ -137,5 +137,5 @@ fn the_shared_corpus_does_not_lose_ground() -> Result<(), Box<dyn Error>> {
 }
 
 /// What passed when this was last raised.
-const OUTPUTS: usize = 209;
-const ERRORS: usize = 160;
+const OUTPUTS: usize = 220;
+const ERRORS: usize = 165;

@@ -4,11 +4,11 @@
 
 use std::collections::HashMap;
 
-use super::pem::{self, Block};
-use super::x509::{self, Certificate};
-use super::{CERTIFICATE, STR};
+use super::STR;
 use crate::builtin::bytes;
 use crate::function::{Answer, Call, Function};
+use crate::pki::pem::{self, Block, CERTIFICATE};
+use crate::pki::x509::{self, Certificate};
 use crate::value::Value;
 
 pub(super) const TABLE: &[Function] =

@@ -10,11 +10,13 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use gojson::{Document, Item, NodeId};
 use zeroize::Zeroizing;
 
-use super::der::Encoded;
-use super::keys::{self, Curve, PrivateKey, RsaNumbers};
-use super::{PRIVATE_KEY, STR, count_key, pem};
+use super::STR;
 use crate::builtin::bytes;
 use crate::function::{Answer, Call, Failure, Function};
+use crate::pki::der::Encoded;
+use crate::pki::keys::{self, Curve, PrivateKey, PublicKey};
+use crate::pki::pem::{self, PRIVATE_KEY};
+use crate::pki::rsa::RsaNumbers;
 use crate::value::Value;
 
 pub(super) const TABLE: &[Function] = &[
@@ -25,7 +27,7 @@ pub(super) const TABLE: &[Function] = &[
 fn to_pem(call: &mut Call<'_>, a: &[Value], kind: &str, encode: fn(&Raw) -> Result<Encoded, String>) -> Answer {
     let text = bytes(&a[0]);
     call.charge(text.len().saturating_mul(4))?;
-    count_key(call, text.len())?;
+    keys::count(call, text.len())?;
     let der = read(text).and_then(|key| key.raw()).and_then(|raw| encode(&raw)).map_err(Failure)?;
     let mut out = Zeroizing::new(Vec::with_capacity(der.len() * 2 + 64));
     pem::encode(&mut out, kind, &der);
@@ -364,9 +366,9 @@ impl Raw {
 
     fn public(&self) -> Result<Encoded, String> {
         match self {
-            Self::RsaPublic(n, e) => Ok(keys::rsa_public(n, *e)),
-            Self::EcPublic(curve, x, y) => keys::ec_public(curve, x, y),
-            Self::Ed25519Public(x) => Ok(keys::ed25519_public(x)),
+            Self::RsaPublic(n, e) => Ok(PublicKey::rsa(n, *e).info()),
+            Self::EcPublic(curve, x, y) => PublicKey::from_coordinates(curve, x, y).map(|key| key.info()),
+            Self::Ed25519Public(x) => Ok(PublicKey::ed25519(x).info()),
             Self::RsaPrivate(_)
             | Self::EcPrivate(..)
             | Self::Ed25519Private(_)

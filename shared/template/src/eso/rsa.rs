@@ -6,10 +6,11 @@ use aws_lc_rs::rsa::{
 };
 use zeroize::Zeroizing;
 
-use super::keys::{self, PrivateKey};
-use super::{STR, count_key, pem};
+use super::STR;
 use crate::builtin::bytes;
 use crate::function::{Answer, Call, Failure, Function};
+use crate::pki::keys::{self, PrivateKey};
+use crate::pki::pem;
 use crate::value::Value;
 
 pub(super) const TABLE: &[Function] = &[Function::new("rsaDecrypt", &[STR, STR, STR, STR], decrypt)];
@@ -35,7 +36,7 @@ fn decrypt(call: &mut Call<'_>, a: &[Value]) -> Answer {
     }
     call.charge(key.len())?;
     let (block, _) = pem::decode(key).ok_or("failed to decode PEM block")?;
-    count_key(call, block.data.len())?;
+    keys::count(call, block.data.len())?;
     let parsed = keys::any(&block.data).map_err(|e| format!("could not parse private key: {e}"))?;
     let PrivateKey::Rsa(numbers) = &parsed else { return Err("could not parse RSA private key".into()) };
     let size = numbers.bits();

@@ -1,37 +1,48 @@
 //! Sprig's functions, by what they work on.
 //!
-//! Deliberately not here: Go's own functions (see `builtin`), and those that need certificates, keys or YAML.
+//! Deliberately not here: Go's own functions (see `builtin`), those of External Secrets Operator (see `eso`), and the
+//! formats of keys and certificates (see `pki`).
 
 use crate::function::Function;
 use crate::gofmt::sprint;
 use crate::value::{Type, Value};
 
+mod certificates;
+mod ciphers;
 mod collections;
 mod dates;
 mod digests;
 mod encoding;
 mod json;
+mod keys;
 mod math;
+mod passwords;
 mod paths;
 mod random;
 mod reflection;
 mod regexps;
 mod strings;
+mod urls;
 mod versions;
 
 /// All tables.
 pub(crate) const TABLES: &[&[Function]] = &[
+    certificates::TABLE,
+    ciphers::TABLE,
     collections::TABLE,
     dates::TABLE,
     digests::TABLE,
     encoding::TABLE,
     json::TABLE,
+    keys::TABLE,
     math::TABLE,
+    passwords::TABLE,
     paths::TABLE,
     random::TABLE,
     reflection::TABLE,
     regexps::TABLE,
     strings::TABLE,
+    urls::TABLE,
     versions::TABLE,
 ];
 
@@ -60,4 +71,5 @@ fn kind(value: &Value) -> String {
     value.type_of().map_or_else(|| "invalid".into(), |t| t.kind())
 }
 
-const NIL_PANIC: &str = "runtime error: invalid memory address or nil pointer dereference";
+/// What Go says where the reference follows a pointer that isn't there.
+pub(crate) const NIL_PANIC: &str = "runtime error: invalid memory address or nil pointer dereference";

@@ -14,9 +14,9 @@ use cbc::cipher::block_padding::NoPadding;
 use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
 use zeroize::Zeroizing;
 
-use super::super::der::{Algorithm, OPTIONAL, PLAIN, Reader, Shape, int};
 use super::{Fault, Password};
 use crate::function::{Call, Failure};
+use crate::pki::der::{Algorithm, OPTIONAL, PLAIN, Reader, Shape, int};
 
 type Secret = Zeroizing<Vec<u8>>;
 
@@ -151,7 +151,7 @@ impl<'a> Pbkdf2<'a> {
     /// Reads them; `asked` names who asks, in Go's errors.
     fn read(kdf: &Algorithm<'a>, asked: &str, prf: &str) -> Result<Self, String> {
         let mut outer = Reader::new(kdf.encoded());
-        let mut fields = Reader::new(outer.field(Shape::Struct("pbkdf2Params"), PLAIN)?.bytes);
+        let mut fields = outer.sequence("pbkdf2Params")?;
         let salt = fields.field(Shape::Raw, PLAIN)?;
         let iterations = fields.int()?;
         let length = fields.optional(Shape::Int, OPTIONAL)?.map(|l| int(l.bytes)).transpose()?.unwrap_or_default();
@@ -184,7 +184,7 @@ pub(super) fn no_rest(reader: &Reader<'_>) -> Result<(), String> {
 /// Two algorithms in a row.
 fn pair<'a>(encoded: &'a [u8], name: &'static str) -> Result<[Algorithm<'a>; 2], String> {
     let mut outer = Reader::new(encoded);
-    let mut fields = Reader::new(outer.field(Shape::Struct(name), PLAIN)?.bytes);
+    let mut fields = outer.sequence(name)?;
     let missing = || "asn1: syntax error: sequence truncated".to_owned();
     let first = fields.algorithm(PLAIN)?.ok_or_else(missing)?;
     let second = fields.algorithm(PLAIN)?.ok_or_else(missing)?;
@@ -328,8 +328,8 @@ fn decrypt_old(
     password: &Password,
 ) -> Result<Secret, Fault> {
     let mut outer = Reader::new(algorithm.encoded());
-    let mut fields = Reader::new(outer.field(Shape::Struct("pbeParams"), PLAIN)?.bytes);
-    let salt = fields.field(Shape::Octets, PLAIN)?.bytes;
+    let mut fields = outer.sequence("pbeParams")?;
+    let salt = fields.octets()?;
     let iterations = fields.int()?;
     no_rest(&outer)?;
     check_length(data, 8)?;

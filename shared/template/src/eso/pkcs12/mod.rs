@@ -6,12 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::keys::{self, PrivateKey};
-use super::pem::{self, Block};
-use super::x509::{self, Certificate};
-use super::{CERTIFICATE, NIL_PANIC, PRIVATE_KEY, STR, chain, count_key};
+use super::{STR, chain};
 use crate::builtin::bytes;
 use crate::function::{Answer, Call, Failure, Function};
+use crate::pki::keys::{self, PrivateKey};
+use crate::pki::pem::{self, Block, CERTIFICATE, PRIVATE_KEY};
+use crate::pki::x509::{self, Certificate};
+use crate::sprig::NIL_PANIC;
 use crate::text::runes;
 use crate::value::Value;
 
@@ -154,7 +155,7 @@ fn store(call: &mut Call<'_>, a: &[Value], password: &[u8], full: bool) -> Answe
         blocks.extend(authorities(call, rest)?);
     }
     let (block, _) = pem::decode(key).ok_or(NIL_PANIC)?;
-    count_key(call, block.data.len())?;
+    keys::count(call, block.data.len())?;
     let key: PrivateKey = keys::any(&block.data)?;
     let password = Password::new(password)?;
     let file = write::key_store(call, &key, &parsed(&blocks)?, &password)?;

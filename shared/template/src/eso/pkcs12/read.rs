@@ -3,12 +3,12 @@
 
 use zeroize::Zeroizing;
 
-use super::super::der::{EXPLICIT_0, Element, OPTIONAL, PLAIN, Reader, Shape, Tags, elements, int, oid};
-use super::super::keys::{self, PrivateKey};
-use super::super::{count_key, x509};
 use super::crypt::{self, Mac, no_rest};
 use super::{Fault, Password};
 use crate::function::Call;
+use crate::pki::der::{EXPLICIT_0, Element, OPTIONAL, PLAIN, Reader, Shape, Tags, elements, int};
+use crate::pki::keys::{self, PrivateKey};
+use crate::pki::x509;
 
 pub(super) const DATA: &str = "1.2.840.113549.1.7.1";
 pub(super) const ENCRYPTED_DATA: &str = "1.2.840.113549.1.7.6";
@@ -49,17 +49,17 @@ struct Outer<'a> {
 
 fn outer(file: &[u8]) -> Result<Outer<'_>, String> {
     let mut reader = Reader::new(file);
-    let mut fields = Reader::new(reader.field(Shape::Struct("pfxPdu"), PLAIN)?.bytes);
+    let mut fields = reader.sequence("pfxPdu")?;
     let version = fields.int()?;
     let (kind, content) = content_info(fields.field(Shape::Struct("contentInfo"), PLAIN)?.bytes)?;
     let mac = match fields.optional(Shape::Struct("macData"), OPTIONAL)? {
         None => None,
         Some(data) => {
             let mut fields = Reader::new(data.bytes);
-            let mut info = Reader::new(fields.field(Shape::Struct("digestInfo"), PLAIN)?.bytes);
+            let mut info = fields.sequence("digestInfo")?;
             let algorithm = info.algorithm(PLAIN)?.ok_or("asn1: syntax error: sequence truncated")?;
-            let digest = info.field(Shape::Octets, PLAIN)?.bytes;
-            let salt = fields.field(Shape::Octets, PLAIN)?.bytes;
+            let digest = info.octets()?;
+            let salt = fields.octets()?;
             let iterations = fields.optional(Shape::Int, OPTIONAL)?.map(|i| int(i.bytes)).transpose()?;
             Some(Mac { algorithm, digest, salt, iterations: iterations.unwrap_or(1) })
         }
@@ -157,7 +157,7 @@ fn bags(data: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
 fn decrypted(call: &mut Call<'_>, content: &[u8], password: &Password) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let mut fields = Reader::new(only(content, Shape::Struct("encryptedData"))?.bytes);
     let version = fields.int()?;
-    let mut info = Reader::new(fields.field(Shape::Struct("encryptedContentInfo"), PLAIN)?.bytes);
+    let mut info = fields.sequence("encryptedContentInfo")?;
     info.oid()?;
     let algorithm = info.algorithm(PLAIN)?.ok_or_else(|| "asn1: syntax error: sequence truncated".to_owned())?;
     let data = info.optional(Shape::Octets, Tags { optional: true, tag: Some(0), ..PLAIN })?;
@@ -187,7 +187,7 @@ impl Found {
                 if self.key.is_some() {
                     return Err(Fault::Text("pkcs12: expected exactly one key bag".into()));
                 }
-                count_key(call, value.len())?;
+                keys::count(call, value.len())?;
                 self.key = Some(match kind {
                     KEY_BAG => keys::pkcs8(value)?,
                     _ => shrouded_key(call, value, password)?,
@@ -202,8 +202,8 @@ impl Found {
 fn certificate_bag(value: &[u8]) -> Result<&[u8], String> {
     let read = || -> Result<(String, &[u8]), String> {
         let mut reader = Reader::new(value);
-        let mut fields = Reader::new(reader.field(Shape::Struct("certBag"), PLAIN)?.bytes);
-        let kind = oid(fields.field(Shape::Oid, PLAIN)?.bytes)?;
+        let mut fields = reader.sequence("certBag")?;
+        let kind = fields.oid()?;
         let data = fields.field(Shape::Octets, EXPLICIT_0)?.bytes;
         no_rest(&reader)?;
         Ok((kind, data))
@@ -219,7 +219,7 @@ fn shrouded_key(call: &mut Call<'_>, value: &[u8], password: &Password) -> Resul
     let read = || -> Result<_, String> {
         let mut fields = Reader::new(only(value, Shape::Struct("encryptedPrivateKeyInfo"))?.bytes);
         let algorithm = fields.algorithm(PLAIN)?.ok_or("asn1: syntax error: sequence truncated")?;
-        Ok((algorithm, fields.field(Shape::Octets, PLAIN)?.bytes))
+        Ok((algorithm, fields.octets()?))
     };
     let (algorithm, data) = read().map_err(|e| format!("pkcs12: error decoding PKCS#8 shrouded key bag: {e}"))?;
     let key = crypt::decrypt(call, &algorithm, data, password)

@@ -3,13 +3,13 @@
 
 use aws_lc_rs::digest;
 
-use super::super::der::{Encoded, identifier, octets, sequence, signed, tlv, unsigned};
-use super::super::keys::PrivateKey;
-use super::super::x509::Certificate;
 use super::crypt::{self, AES_256_CBC, HMAC_SHA256, PBES2, PBKDF2, SHA256};
 use super::read::{CERTIFICATE_BAG, DATA, ENCRYPTED_DATA, SHROUDED_KEY_BAG, X509_CERTIFICATE};
 use super::{Fault, Password, wide};
 use crate::function::{Call, Failure};
+use crate::pki::der::{Encoded, identifier, octets, sequence, signed, tlv, unsigned};
+use crate::pki::keys::PrivateKey;
+use crate::pki::x509::Certificate;
 
 const ITERATIONS: i64 = 2048;
 

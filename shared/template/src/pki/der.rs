@@ -1,12 +1,41 @@
 //! DER as Go's two readers take it: `encoding/asn1`, whose complaints reach users, and `cryptobyte`; and a small writer.
 //!
-//! Deliberately not here: what the bytes mean (see `x509`, `keys` and `pkcs12`).
+//! Deliberately not here: what the bytes mean (see `x509`, `keys` and `eso::pkcs12`). Source: Go 1.26, `encoding/asn1`.
 
 use zeroize::Zeroizing;
 
+/// Tags as they are written, with class and form.
+pub(crate) mod tag {
+    pub(crate) const BOOLEAN: u8 = 0x01;
+    pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
+    pub(crate) const OCTETS: u8 = 0x04;
+    pub(crate) const OID: u8 = 0x06;
+    pub(crate) const UTF8_STRING: u8 = 0x0c;
+    pub(crate) const NUMERIC_STRING: u8 = 0x12;
+    pub(crate) const PRINTABLE_STRING: u8 = 0x13;
+    pub(crate) const T61_STRING: u8 = 0x14;
+    pub(crate) const IA5_STRING: u8 = 0x16;
+    pub(crate) const UTC_TIME: u8 = 0x17;
+    pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+    pub(crate) const BMP_STRING: u8 = 0x1e;
+    pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
+
+    /// A constructed element with a number of its own in the structure that holds it.
+    pub(crate) const fn explicit(number: u8) -> u8 {
+        0xa0 | number
+    }
+
+    /// The same for a primitive element.
+    pub(crate) const fn implicit(number: u8) -> u8 {
+        0x80 | number
+    }
+}
+
 /// A field's Go type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Anything.
     Raw,
     /// `asn1.ObjectIdentifier`.
@@ -43,26 +72,26 @@ impl Shape {
 
 /// A field's Go tag.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tags {
-    pub(super) optional: bool,
-    pub(super) explicit: bool,
-    pub(super) tag: Option<u32>,
-    pub(super) set: bool,
+pub(crate) struct Tags {
+    pub(crate) optional: bool,
+    pub(crate) explicit: bool,
+    pub(crate) tag: Option<u32>,
+    pub(crate) set: bool,
 }
 
-pub(super) const PLAIN: Tags = Tags { optional: false, explicit: false, tag: None, set: false };
-pub(super) const OPTIONAL: Tags = Tags { optional: true, ..PLAIN };
+pub(crate) const PLAIN: Tags = Tags { optional: false, explicit: false, tag: None, set: false };
+pub(crate) const OPTIONAL: Tags = Tags { optional: true, ..PLAIN };
 /// Explicitly tagged 0.
-pub(super) const EXPLICIT_0: Tags = Tags { explicit: true, tag: Some(0), ..PLAIN };
+pub(crate) const EXPLICIT_0: Tags = Tags { explicit: true, tag: Some(0), ..PLAIN };
 
 /// An element that was read.
 #[derive(Clone, Copy)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u32,
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u32,
     /// The contents.
-    pub(super) bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     /// The contents with tag and length.
-    pub(super) full: &'a [u8],
+    pub(crate) full: &'a [u8],
 }
 
 struct Header {
@@ -138,18 +167,18 @@ fn header(bytes: &[u8], from: usize) -> Result<(Header, usize), String> {
 }
 
 /// Fields in order, as Go fills a struct. What follows the last field is passed over, as Go does.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// What has not been read.
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
@@ -158,7 +187,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// Go's texts.
-    pub(super) fn optional(&mut self, shape: Shape, tags: Tags) -> Result<Option<Element<'a>>, String> {
+    pub(crate) fn optional(&mut self, shape: Shape, tags: Tags) -> Result<Option<Element<'a>>, String> {
         let start = self.at;
         if start == self.bytes.len() {
             return if tags.optional { Ok(None) } else { Err(syntax("sequence truncated")) };
@@ -211,22 +240,38 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field.
-    pub(super) fn field(&mut self, shape: Shape, tags: Tags) -> Result<Element<'a>, String> {
+    pub(crate) fn field(&mut self, shape: Shape, tags: Tags) -> Result<Element<'a>, String> {
         self.optional(shape, tags)?.ok_or_else(|| syntax("sequence truncated"))
     }
 
+    /// The fields of the next field, a struct of that name.
+    pub(crate) fn sequence(&mut self, name: &'static str) -> Result<Self, String> {
+        self.field(Shape::Struct(name), PLAIN).map(|element| Self::new(element.bytes))
+    }
+
+    /// The next field, bytes.
+    pub(crate) fn octets(&mut self) -> Result<&'a [u8], String> {
+        self.field(Shape::Octets, PLAIN).map(|element| element.bytes)
+    }
+
+    /// The next field, an integer of any size, as its bytes with the sign.
+    pub(crate) fn big(&mut self) -> Result<&'a [u8], String> {
+        let element = self.field(Shape::BigInt, PLAIN)?;
+        check_int(element.bytes).map(|()| element.bytes)
+    }
+
     /// The next field, an object identifier with dots.
-    pub(super) fn oid(&mut self) -> Result<String, String> {
+    pub(crate) fn oid(&mut self) -> Result<String, String> {
         oid(self.field(Shape::Oid, PLAIN)?.bytes)
     }
 
     /// The next field, an `int`.
-    pub(super) fn int(&mut self) -> Result<i64, String> {
+    pub(crate) fn int(&mut self) -> Result<i64, String> {
         int(self.field(Shape::Int, PLAIN)?.bytes)
     }
 
     /// The next field, an algorithm with its parameters as they are encoded.
-    pub(super) fn algorithm(&mut self, tags: Tags) -> Result<Option<Algorithm<'a>>, String> {
+    pub(crate) fn algorithm(&mut self, tags: Tags) -> Result<Option<Algorithm<'a>>, String> {
         let Some(element) = self.optional(Shape::Struct("AlgorithmIdentifier"), tags)? else { return Ok(None) };
         let mut fields = Reader::new(element.bytes);
         let id = fields.oid()?;
@@ -236,20 +281,20 @@ impl<'a> Reader<'a> {
 }
 
 /// An algorithm and its parameters.
-pub(super) struct Algorithm<'a> {
-    pub(super) id: String,
-    pub(super) parameters: Option<Element<'a>>,
+pub(crate) struct Algorithm<'a> {
+    pub(crate) id: String,
+    pub(crate) parameters: Option<Element<'a>>,
 }
 
 impl<'a> Algorithm<'a> {
     /// The parameters with tag and length; empty if there are none.
-    pub(super) fn encoded(&self) -> &'a [u8] {
+    pub(crate) fn encoded(&self) -> &'a [u8] {
         self.parameters.map_or(&[], |p| p.full)
     }
 }
 
 /// The elements of a slice of structs.
-pub(super) fn elements(bytes: &[u8]) -> Result<Vec<Element<'_>>, String> {
+pub(crate) fn elements(bytes: &[u8]) -> Result<Vec<Element<'_>>, String> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
@@ -266,7 +311,7 @@ pub(super) fn elements(bytes: &[u8]) -> Result<Vec<Element<'_>>, String> {
 }
 
 /// An object identifier with dots.
-pub(super) fn oid(bytes: &[u8]) -> Result<String, String> {
+pub(crate) fn oid(bytes: &[u8]) -> Result<String, String> {
     if bytes.is_empty() {
         return Err(syntax("zero length OBJECT IDENTIFIER"));
     }
@@ -281,7 +326,7 @@ pub(super) fn oid(bytes: &[u8]) -> Result<String, String> {
 }
 
 /// Refuses integers that are empty or longer than they need to be.
-pub(super) fn check_int(bytes: &[u8]) -> Result<(), String> {
+pub(crate) fn check_int(bytes: &[u8]) -> Result<(), String> {
     match bytes {
         [] => Err(structure("empty integer")),
         [0, second, ..] if second & 0x80 == 0 => Err(structure("integer not minimally-encoded")),
@@ -291,7 +336,7 @@ pub(super) fn check_int(bytes: &[u8]) -> Result<(), String> {
 }
 
 /// A Go `int`.
-pub(super) fn int(bytes: &[u8]) -> Result<i64, String> {
+pub(crate) fn int(bytes: &[u8]) -> Result<i64, String> {
     check_int(bytes)?;
     if bytes.len() > 8 {
         return Err(structure("integer too large"));
@@ -301,7 +346,7 @@ pub(super) fn int(bytes: &[u8]) -> Result<i64, String> {
 }
 
 /// Refuses bit strings that Go refuses.
-pub(super) fn check_bits(bytes: &[u8]) -> Result<(), String> {
+pub(crate) fn check_bits(bytes: &[u8]) -> Result<(), String> {
     let Some((padding, bits)) = bytes.split_first() else { return Err(syntax("zero length BIT STRING")) };
     let dirty = match bits.last() {
         None => *padding > 0,
@@ -312,15 +357,15 @@ pub(super) fn check_bits(bytes: &[u8]) -> Result<(), String> {
 
 /// Bytes that are read as Go's `cryptobyte` does: no high tags, and no reason why something failed.
 #[derive(Clone, Copy)]
-pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The next element's tag, contents, and the whole of it.
-    pub(super) fn any(&mut self) -> Option<(u8, &'a [u8], &'a [u8])> {
+    pub(crate) fn any(&mut self) -> Option<(u8, &'a [u8], &'a [u8])> {
         let (tag, lead) = (*self.0.first()?, *self.0.get(1)?);
         if tag & 0x1f == 0x1f {
             return None;
@@ -345,26 +390,26 @@ impl<'a> Bytes<'a> {
     }
 
     /// The contents of the next element, which has to have this tag.
-    pub(super) fn read(&mut self, tag: u8) -> Option<&'a [u8]> {
+    pub(crate) fn read(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.any().filter(|(t, ..)| *t == tag).map(|(_, bytes, _)| bytes)
     }
 
     /// The next element as it is encoded.
-    pub(super) fn whole(&mut self, tag: u8) -> Option<&'a [u8]> {
+    pub(crate) fn whole(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.any().filter(|(t, ..)| *t == tag).map(|(.., whole)| whole)
     }
 
-    pub(super) fn peek(&self, tag: u8) -> bool {
+    pub(crate) fn peek(&self, tag: u8) -> bool {
         self.0.first() == Some(&tag)
     }
 
     /// The contents of the next element if it has this tag: `None` if it is broken, `Some(None)` if it isn't there.
-    pub(super) fn maybe(&mut self, tag: u8) -> Option<Option<&'a [u8]>> {
+    pub(crate) fn maybe(&mut self, tag: u8) -> Option<Option<&'a [u8]>> {
         if self.peek(tag) { self.read(tag).map(Some) } else { Some(None) }
     }
 
-    pub(super) fn bool(&mut self) -> Option<bool> {
-        match self.read(1)? {
+    pub(crate) fn bool(&mut self) -> Option<bool> {
+        match self.read(tag::BOOLEAN)? {
             [0] => Some(false),
             [0xff] => Some(true),
             _ => None,
@@ -372,27 +417,27 @@ impl<'a> Bytes<'a> {
     }
 
     /// An integer's bytes, with sign.
-    pub(super) fn int(&mut self) -> Option<&'a [u8]> {
-        self.read(2).filter(|b| check_int(b).is_ok())
+    pub(crate) fn int(&mut self) -> Option<&'a [u8]> {
+        self.read(tag::INTEGER).filter(|b| check_int(b).is_ok())
     }
 
-    pub(super) fn oid(&mut self) -> Option<String> {
-        oid(self.read(6)?).ok()
+    pub(crate) fn oid(&mut self) -> Option<String> {
+        oid(self.read(tag::OID)?).ok()
     }
 
     /// A bit string's bytes and the number of bits that don't count.
-    pub(super) fn bits(&mut self) -> Option<(u8, &'a [u8])> {
-        let bytes = self.read(3)?;
+    pub(crate) fn bits(&mut self) -> Option<(u8, &'a [u8])> {
+        let bytes = self.read(tag::BIT_STRING)?;
         check_bits(bytes).ok()?;
         bytes.split_first().map(|(padding, bits)| (*padding, bits))
     }
 }
 
 /// Encoded bytes that are wiped when they go.
-pub(super) type Encoded = Zeroizing<Vec<u8>>;
+pub(crate) type Encoded = Zeroizing<Vec<u8>>;
 
 /// One element.
-pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Encoded {
+pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Encoded {
     let length: usize = parts.iter().map(|p| p.len()).sum();
     let mut out = Zeroizing::new(Vec::with_capacity(length + 8));
     out.push(tag);
@@ -410,38 +455,38 @@ pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Encoded {
     out
 }
 
-pub(super) fn sequence(parts: &[&[u8]]) -> Encoded {
-    tlv(0x30, parts)
+pub(crate) fn sequence(parts: &[&[u8]]) -> Encoded {
+    tlv(tag::SEQUENCE, parts)
 }
 
-pub(super) fn octets(bytes: &[u8]) -> Encoded {
-    tlv(4, &[bytes])
+pub(crate) fn octets(bytes: &[u8]) -> Encoded {
+    tlv(tag::OCTETS, &[bytes])
 }
 
 /// A bit string of whole bytes.
-pub(super) fn bits(bytes: &[u8]) -> Encoded {
-    tlv(3, &[&[0], bytes])
+pub(crate) fn bits(bytes: &[u8]) -> Encoded {
+    tlv(tag::BIT_STRING, &[&[0], bytes])
 }
 
 /// An integer from an unsigned number's bytes.
-pub(super) fn unsigned(bytes: &[u8]) -> Encoded {
+pub(crate) fn unsigned(bytes: &[u8]) -> Encoded {
     let skip = bytes.iter().take_while(|b| **b == 0).count();
     match &bytes[skip..] {
-        [] => tlv(2, &[&[0]]),
-        digits if digits[0] & 0x80 != 0 => tlv(2, &[&[0], digits]),
-        digits => tlv(2, &[digits]),
+        [] => tlv(tag::INTEGER, &[&[0]]),
+        digits if digits[0] & 0x80 != 0 => tlv(tag::INTEGER, &[&[0], digits]),
+        digits => tlv(tag::INTEGER, &[digits]),
     }
 }
 
 /// An integer.
-pub(super) fn signed(n: i64) -> Encoded {
+pub(crate) fn signed(n: i64) -> Encoded {
     let bytes = n.to_be_bytes();
     let skip = (0..7).take_while(|i| check_int(&bytes[*i..]).is_err()).count();
-    tlv(2, &[&bytes[skip..]])
+    tlv(tag::INTEGER, &[&bytes[skip..]])
 }
 
 /// An object identifier, given with dots.
-pub(super) fn identifier(dotted: &str) -> Encoded {
+pub(crate) fn identifier(dotted: &str) -> Encoded {
     let parts: Vec<u32> = dotted.split('.').filter_map(|p| p.parse().ok()).collect();
     let first = parts.first().copied().unwrap_or_default() * 40 + parts.get(1).copied().unwrap_or_default();
     let mut body = Vec::new();
@@ -452,5 +497,5 @@ pub(super) fn identifier(dotted: &str) -> Encoded {
             body.push(if i < 4 { group | 0x80 } else { *group });
         }
     }
-    tlv(6, &[&body])
+    tlv(tag::OID, &[&body])
 }

@@ -1,70 +1,121 @@
 //! Private and public keys: the forms in which they come (PKCS#1, PKCS#8, SEC 1) and go (PKCS#8, PKIX), with Go's checks
 //! and texts.
 //!
-//! Deliberately not here: what keys are used for. Numbers of RSA keys are wiped only in their encoded form, since
-//! `num-bigint` can't.
+//! Deliberately not here: what keys are used for, and the numbers of RSA keys (see `rsa`).
 
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, ECDH_P521, ParsedPublicKey, UnparsedPublicKey};
-use num_bigint::BigUint;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair,
+};
 use zeroize::Zeroizing;
 
 use super::der::{
-    Encoded, OPTIONAL, PLAIN, Reader, Shape, Tags, bits, check_bits, check_int, identifier, int, octets, oid, sequence,
-    signed, tlv, unsigned,
+    Encoded, OPTIONAL, PLAIN, Reader, Shape, Tags, bits, check_bits, check_int, identifier, octets, oid, sequence,
+    signed, tag, tlv, unsigned,
 };
+use super::pem::PRIVATE_KEY;
+use super::rsa::{RsaKey, RsaNumbers};
+use crate::function::{Call, Failure};
 
-pub(super) const RSA: &str = "1.2.840.113549.1.1.1";
-pub(super) const EC: &str = "1.2.840.10045.2.1";
-pub(super) const DSA: &str = "1.2.840.10040.4.1";
-pub(super) const ED25519: &str = "1.3.101.112";
+pub(crate) const RSA: &str = "1.2.840.113549.1.1.1";
+pub(crate) const EC: &str = "1.2.840.10045.2.1";
+pub(crate) const DSA: &str = "1.2.840.10040.4.1";
+pub(crate) const ED25519: &str = "1.3.101.112";
 const X25519: &str = "1.3.101.110";
 
-/// The longest RSA numbers that are worked with, in bits.
-const MOST_BITS: u64 = 16_384;
+/// The parameters of RSA's algorithms.
+pub(crate) const NULL: &[u8] = &[5, 0];
 
-const NULL: &[u8] = &[5, 0];
+/// Counts the steps of reading a private key that is written in so many bytes. An operation on an elliptic curve takes
+/// about as long as a thousand nodes; the checks of an RSA key grow with the square of its length, and too long ones are
+/// refused before them.
+pub(crate) fn count(call: &mut Call<'_>, length: usize) -> Result<(), Failure> {
+    let length = u64::try_from(length.min(20_000)).unwrap_or_default();
+    call.step(1_000 + length * length / 10_000)
+}
 
 /// An elliptic curve.
 #[derive(Debug)]
-pub(super) struct Curve {
+pub(crate) struct Curve {
     id: &'static str,
     /// The name in Go's errors.
     name: &'static str,
     /// The bits of a coordinate.
     bits: u64,
-    arithmetic: Option<&'static agreement::Algorithm>,
+    arithmetic: Option<Arithmetic>,
 }
 
-static CURVES: [Curve; 4] = [
-    Curve { id: "1.3.132.0.33", name: "P224", bits: 224, arithmetic: None },
-    Curve { id: "1.2.840.10045.3.1.7", name: "P256", bits: 256, arithmetic: Some(&ECDH_P256) },
-    Curve { id: "1.3.132.0.34", name: "P384", bits: 384, arithmetic: Some(&ECDH_P384) },
-    Curve { id: "1.3.132.0.35", name: "P521", bits: 521, arithmetic: Some(&ECDH_P521) },
-];
+/// What is worked out on a curve.
+#[derive(Debug)]
+pub(crate) struct Arithmetic {
+    agreement: &'static agreement::Algorithm,
+    pub(crate) signing: &'static EcdsaSigningAlgorithm,
+    /// The algorithm of its signatures.
+    pub(crate) signature: &'static str,
+}
+
+static P224: Curve = Curve { id: "1.3.132.0.33", name: "P224", bits: 224, arithmetic: None };
+pub(crate) static P256: Curve = Curve {
+    id: "1.2.840.10045.3.1.7",
+    name: "P256",
+    bits: 256,
+    arithmetic: Some(Arithmetic {
+        agreement: &ECDH_P256,
+        signing: &ECDSA_P256_SHA256_ASN1_SIGNING,
+        signature: "1.2.840.10045.4.3.2",
+    }),
+};
+static P384: Curve = Curve {
+    id: "1.3.132.0.34",
+    name: "P384",
+    bits: 384,
+    arithmetic: Some(Arithmetic {
+        agreement: &ECDH_P384,
+        signing: &ECDSA_P384_SHA384_ASN1_SIGNING,
+        signature: "1.2.840.10045.4.3.3",
+    }),
+};
+static P521: Curve = Curve {
+    id: "1.3.132.0.35",
+    name: "P521",
+    bits: 521,
+    arithmetic: Some(Arithmetic {
+        agreement: &ECDH_P521,
+        signing: &ECDSA_P521_SHA512_ASN1_SIGNING,
+        signature: "1.2.840.10045.4.3.4",
+    }),
+};
+static CURVES: [&Curve; 4] = [&P224, &P256, &P384, &P521];
 
 impl Curve {
-    pub(super) fn by_id(id: &str) -> Option<&'static Self> {
-        CURVES.iter().find(|c| c.id == id)
+    pub(crate) fn by_id(id: &str) -> Option<&'static Self> {
+        CURVES.into_iter().find(|c| c.id == id)
     }
 
     /// The curve of a JWK name, such as `P-256`.
-    pub(super) fn by_jwk(name: &str) -> Option<&'static Self> {
+    pub(crate) fn by_jwk(name: &str) -> Option<&'static Self> {
         let bits = name.strip_prefix("P-").filter(|b| *b != "224")?;
-        CURVES.iter().find(|c| c.bits.to_string() == bits)
+        CURVES.into_iter().find(|c| c.bits.to_string() == bits)
+    }
+
+    /// How to work on the curve; nothing for P-224.
+    pub(crate) fn arithmetic(&self) -> Option<&Arithmetic> {
+        self.arithmetic.as_ref()
     }
 
     /// Bytes of a coordinate.
-    fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         usize::try_from(self.bits.div_ceil(8)).unwrap_or_default()
     }
 
     /// Refuses what is no uncompressed point of the curve. Points of P-224 are only measured.
-    pub(super) fn check_point(&self, point: &[u8]) -> Result<(), String> {
+    pub(crate) fn check_point(&self, point: &[u8]) -> Result<(), String> {
         if point.len() != 1 + 2 * self.size() || point.first() != Some(&4) {
             return Err(format!("invalid {} point encoding", self.name));
         }
-        let Some(algorithm) = self.arithmetic else { return Ok(()) };
-        ParsedPublicKey::try_from(UnparsedPublicKey::new(algorithm, point))
+        let Some(arithmetic) = self.arithmetic() else { return Ok(()) };
+        ParsedPublicKey::try_from(UnparsedPublicKey::new(arithmetic.agreement, point))
             .map(|_| ())
             .map_err(|_| format!("{} point not on curve", self.name))
     }
@@ -90,7 +141,7 @@ impl Curve {
 }
 
 /// The bits of a number without leading zeros.
-fn bit_length(bytes: &[u8]) -> u64 {
+pub(super) fn bit_length(bytes: &[u8]) -> u64 {
     let digits = stripped(bytes);
     let lead = digits.first().map_or(0, |b| b.leading_zeros());
     (digits.len() as u64 * 8).saturating_sub(u64::from(lead))
@@ -109,150 +160,8 @@ fn padded(bytes: &[u8], size: usize) -> Zeroizing<Vec<u8>> {
     out
 }
 
-/// The numbers of an RSA key whose primes are two.
-pub(super) struct RsaKey {
-    n: BigUint,
-    e: i64,
-    d: BigUint,
-    primes: [BigUint; 2],
-    /// d mod p-1, d mod q-1, and the inverse of q mod p.
-    rest: [BigUint; 3],
-}
-
-/// The numbers of an RSA key as they came.
-pub(super) struct RsaNumbers<'a> {
-    pub(super) n: &'a [u8],
-    pub(super) e: i64,
-    pub(super) d: &'a [u8],
-    pub(super) primes: [&'a [u8]; 2],
-    /// What follows from the others, if it came.
-    pub(super) rest: Option<[&'a [u8]; 3]>,
-}
-
-/// Refuses a modulus that Go's arithmetic refuses.
-fn modulus(bytes: &[u8]) -> Result<BigUint, String> {
-    let n = BigUint::from_bytes_be(bytes);
-    if n.bits() < 2 { Err("modulus must be > 1".into()) } else { Ok(n) }
-}
-
-/// A number below a modulus.
-fn below(bytes: &[u8], modulus: &BigUint) -> Result<BigUint, String> {
-    let n = BigUint::from_bytes_be(bytes);
-    match &n < modulus {
-        true => Ok(n),
-        false if n.bits() > modulus.bits().div_ceil(64) * 64 => Err("input overflows the modulus size".into()),
-        false => Err("input overflows the modulus".into()),
-    }
-}
-
-impl RsaNumbers<'_> {
-    /// The key, with all its numbers checked against each other.
-    ///
-    /// # Errors
-    ///
-    /// Go's texts; and that a number is too long to be worked with.
-    pub(super) fn key(&self) -> Result<RsaKey, String> {
-        let all = [self.n, self.d].into_iter().chain(self.primes).chain(self.rest.into_iter().flatten());
-        if all.into_iter().any(|b| bit_length(b) > MOST_BITS) {
-            return Err(format!("crypto/rsa: keys of more than {MOST_BITS} bits are not supported"));
-        }
-        let n = modulus(self.n)?;
-        let (p, q) = (modulus(self.primes[0])?, modulus(self.primes[1])?);
-        let d = below(self.d, &n)?;
-        let one = BigUint::from(1_u8);
-        let rest = match self.rest {
-            Some([dp, dq, inverse]) => [BigUint::from_bytes_be(dp), BigUint::from_bytes_be(dq), below(inverse, &p)?],
-            None => {
-                let (less_p, less_q) = (&p - &one, &q - &one);
-                if less_p.bits() < 2 || less_q.bits() < 2 {
-                    return Err("modulus must be > 1".into());
-                }
-                if !p.bit(0) {
-                    return Err("crypto/rsa: p is even".into());
-                }
-                [&d % less_p, &d % less_q, (&q % &p).modinv(&p).unwrap_or_default()]
-            }
-        };
-        let key = RsaKey { n, e: self.e, d, primes: [p, q], rest };
-        key.check().map_err(|text| format!("crypto/rsa: {text}"))?;
-        Ok(key)
-    }
-}
-
-impl RsaKey {
-    /// The bits of the modulus.
-    pub(super) fn bits(&self) -> u64 {
-        self.n.bits()
-    }
-
-    fn check(&self) -> Result<(), &'static str> {
-        let Self { n, e, d, primes: [p, q], rest: [dp, dq, inverse] } = self;
-        let one = BigUint::from(1_u8);
-        if !n.bit(0) {
-            return Err("public modulus is even");
-        }
-        if *e < 2 {
-            return Err("public exponent too small or negative");
-        }
-        if e % 2 == 0 {
-            return Err("public exponent is even");
-        }
-        let Some(exponent) = u32::try_from(*e).ok().filter(|e| i32::try_from(*e).is_ok()) else {
-            return Err("public exponent too large");
-        };
-        if p >= n || q >= n {
-            return Err("invalid prime");
-        }
-        if (p * q) % n != BigUint::ZERO {
-            return Err("p * q != n");
-        }
-        for (prime, part) in [(p, dp), (q, dq)] {
-            let less = prime - &one;
-            if less.bits() < 2 {
-                return Err("invalid prime");
-            }
-            if part >= &less || (part * exponent) % less != one {
-                return Err("invalid CRT exponent");
-            }
-        }
-        if (q * inverse) % p != one {
-            return Err("invalid CRT coefficient");
-        }
-        if d % (p - &one) != *dp {
-            return Err("d does not match dP");
-        }
-        if d % (q - &one) != *dq {
-            return Err("d does not match dQ");
-        }
-        let apart = if p > q { p - q } else { q - p };
-        if apart == BigUint::ZERO {
-            return Err("p == q");
-        }
-        if apart.bits() + 100 <= n.bits() / 2 {
-            return Err("|p - q| too small");
-        }
-        if d.bits() <= n.bits() / 2 {
-            return Err("d too small");
-        }
-        Ok(())
-    }
-
-    fn pkcs1(&self) -> Encoded {
-        let encode = |n: &BigUint| unsigned(&Zeroizing::new(n.to_bytes_be()));
-        let Self { n, e, d, primes: [p, q], rest: [dp, dq, inverse] } = self;
-        let mut body = Zeroizing::new(signed(0).to_vec());
-        body.reserve(usize::try_from(n.bits()).unwrap_or_default());
-        body.extend_from_slice(&encode(n));
-        body.extend_from_slice(&signed(*e));
-        for number in [d, p, q, dp, dq, inverse] {
-            body.extend_from_slice(&encode(number));
-        }
-        sequence(&[&body])
-    }
-}
-
 /// A private key.
-pub(super) enum PrivateKey {
+pub(crate) enum PrivateKey {
     Rsa(RsaKey),
     /// Scalar and public point, both of the curve's size.
     Ec(&'static Curve, Zeroizing<Vec<u8>>, Vec<u8>),
@@ -262,13 +171,57 @@ pub(super) enum PrivateKey {
 }
 
 impl PrivateKey {
+    /// The key in SEC 1 as it stands alone, if it is on an elliptic curve.
+    fn sec1(curve: &Curve, scalar: &[u8], point: &[u8]) -> Encoded {
+        let named = tlv(tag::explicit(0), &[&identifier(curve.id)]);
+        sequence(&[&signed(1), &octets(scalar), &named, &tlv(tag::explicit(1), &[&bits(point)])])
+    }
+
+    /// The key in the form of its kind, with the type of its PEM block.
+    pub(crate) fn own_form(&self) -> (&'static str, Encoded) {
+        match self {
+            Self::Rsa(key) => ("RSA PRIVATE KEY", key.pkcs1()),
+            Self::Ec(curve, scalar, point) => ("EC PRIVATE KEY", Self::sec1(curve, scalar, point)),
+            Self::Ed25519(_) | Self::X25519(_) => (PRIVATE_KEY, self.pkcs8()),
+        }
+    }
+
+    /// The public key.
+    pub(crate) fn public(&self) -> Result<PublicKey, String> {
+        match self {
+            Self::Rsa(key) => Ok(key.public()),
+            Self::Ec(curve, _, point) => Ok(PublicKey::ec(curve, point.clone())),
+            Self::Ed25519(seed) => {
+                let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| "ed25519: bad seed length")?;
+                Ok(PublicKey::ed25519(pair.public_key().as_ref()))
+            }
+            Self::X25519(seed) => {
+                let public = agreement::PrivateKey::from_private_key(&agreement::X25519, seed)
+                    .ok()
+                    .and_then(|pair| pair.compute_public_key().ok())
+                    .ok_or("crypto/ecdh: invalid private key size")?;
+                Ok(PublicKey { algorithm: sequence(&[&identifier(X25519)]), bits: public.as_ref().to_vec() })
+            }
+        }
+    }
+
+    /// A key on a curve, by its scalar of the curve's size.
+    ///
+    /// # Errors
+    ///
+    /// Go's texts if it is zero or not below the order of the curve.
+    pub(crate) fn from_scalar(curve: &'static Curve, scalar: Zeroizing<Vec<u8>>) -> Result<Self, String> {
+        let point = curve.multiplied(&scalar)?;
+        Ok(Self::Ec(curve, scalar, point))
+    }
+
     /// The key in PKCS#8.
-    pub(super) fn pkcs8(&self) -> Encoded {
+    pub(crate) fn pkcs8(&self) -> Encoded {
         let wrap = |algorithm: &[&[u8]], key: &[u8]| sequence(&[&signed(0), &sequence(algorithm), &octets(key)]);
         match self {
             Self::Rsa(key) => wrap(&[&identifier(RSA), NULL], &key.pkcs1()),
             Self::Ec(curve, scalar, point) => {
-                let inner = sequence(&[&signed(1), &octets(scalar), &tlv(0xa1, &[&bits(point)])]);
+                let inner = sequence(&[&signed(1), &octets(scalar), &tlv(tag::explicit(1), &[&bits(point)])]);
                 wrap(&[&identifier(EC), &identifier(curve.id)], &inner)
             }
             Self::Ed25519(seed) => wrap(&[&identifier(ED25519)], &octets(seed)),
@@ -277,7 +230,7 @@ impl PrivateKey {
     }
 
     /// An EC key of a JWK. As in Go the scalar isn't compared with the point.
-    pub(super) fn ec(curve: &'static Curve, x: &[u8], y: &[u8], d: &[u8]) -> Result<Self, String> {
+    pub(crate) fn ec(curve: &'static Curve, x: &[u8], y: &[u8], d: &[u8]) -> Result<Self, String> {
         curve.coordinates(x, y)?;
         if bit_length(d) > curve.bits {
             return Err("ecdsa: private key scalar too large".into());
@@ -295,13 +248,13 @@ impl PrivateKey {
 impl Curve {
     /// The public point of a scalar of the curve's size.
     fn multiplied(&self, scalar: &[u8]) -> Result<Vec<u8>, String> {
-        let Some(algorithm) = self.arithmetic else {
+        let Some(arithmetic) = self.arithmetic() else {
             return Err("private keys on P-224 are not supported; use P-256 or larger".into());
         };
         if stripped(scalar).is_empty() {
             return Err("ecdsa: invalid public key encoding".into());
         }
-        agreement::PrivateKey::from_private_key(algorithm, scalar)
+        agreement::PrivateKey::from_private_key(arithmetic.agreement, scalar)
             .ok()
             .and_then(|key| key.compute_public_key().ok())
             .map(|point| point.as_ref().to_vec())
@@ -309,21 +262,38 @@ impl Curve {
     }
 }
 
-/// The public key of an EC JWK, in PKIX.
-pub(super) fn ec_public(curve: &Curve, x: &[u8], y: &[u8]) -> Result<Encoded, String> {
-    let point = curve.point(x, y)?;
-    Ok(sequence(&[&sequence(&[&identifier(EC), &identifier(curve.id)]), &bits(&point)]))
+/// A public key.
+pub(crate) struct PublicKey {
+    algorithm: Encoded,
+    /// As a certificate's key identifier is made of.
+    pub(crate) bits: Vec<u8>,
 }
 
-/// An RSA public key, in PKIX.
-pub(super) fn rsa_public(n: &[u8], e: i64) -> Encoded {
-    let key = sequence(&[&unsigned(n), &signed(e)]);
-    sequence(&[&sequence(&[&identifier(RSA), NULL]), &bits(&key)])
-}
+impl PublicKey {
+    /// An RSA key by modulus and exponent.
+    pub(crate) fn rsa(n: &[u8], e: i64) -> Self {
+        let bits = sequence(&[&unsigned(n), &signed(e)]).to_vec();
+        Self { algorithm: sequence(&[&identifier(RSA), NULL]), bits }
+    }
 
-/// An Ed25519 public key, in PKIX.
-pub(super) fn ed25519_public(x: &[u8]) -> Encoded {
-    sequence(&[&sequence(&[&identifier(ED25519)]), &bits(x)])
+    /// A key on an elliptic curve by its coordinates, checked.
+    pub(crate) fn from_coordinates(curve: &Curve, x: &[u8], y: &[u8]) -> Result<Self, String> {
+        Ok(Self::ec(curve, curve.point(x, y)?))
+    }
+
+    fn ec(curve: &Curve, point: Vec<u8>) -> Self {
+        Self { algorithm: sequence(&[&identifier(EC), &identifier(curve.id)]), bits: point }
+    }
+
+    /// An Ed25519 key.
+    pub(crate) fn ed25519(x: &[u8]) -> Self {
+        Self { algorithm: sequence(&[&identifier(ED25519)]), bits: x.to_vec() }
+    }
+
+    /// The key with its algorithm, in PKIX, as certificates hold it.
+    pub(crate) fn info(&self) -> Encoded {
+        sequence(&[&self.algorithm, &bits(&self.bits)])
+    }
 }
 
 /// A private key of any form.
@@ -331,7 +301,7 @@ pub(super) fn ed25519_public(x: &[u8]) -> Encoded {
 /// # Errors
 ///
 /// The reference's text, whatever the reason.
-pub(super) fn any(der: &[u8]) -> Result<PrivateKey, String> {
+pub(crate) fn any(der: &[u8]) -> Result<PrivateKey, String> {
     pkcs1(der)
         .or_else(|_| pkcs8(der))
         .or_else(|_| sec1(None, der))
@@ -351,18 +321,18 @@ struct Pkcs1<'a> {
 
 fn pkcs1_fields(der: &[u8]) -> Result<Pkcs1<'_>, String> {
     let mut outer = Reader::new(der);
-    let mut fields = Reader::new(outer.field(Shape::Struct("pkcs1PrivateKey"), PLAIN)?.bytes);
-    let big = |bytes| check_int(bytes).map(|()| bytes);
+    let mut fields = outer.sequence("pkcs1PrivateKey")?;
     let version = fields.int()?;
-    let mut numbers = vec![big(fields.field(Shape::BigInt, PLAIN)?.bytes)?];
+    let mut numbers = vec![fields.big()?];
     let e = fields.int()?;
     for _ in 0..3 {
-        numbers.push(big(fields.field(Shape::BigInt, PLAIN)?.bytes)?);
+        numbers.push(fields.big()?);
     }
     let mut rest = Vec::new();
     for _ in 0..3 {
         if let Some(number) = fields.optional(Shape::BigInt, OPTIONAL)? {
-            rest.push(big(number.bytes)?);
+            check_int(number.bytes)?;
+            rest.push(number.bytes);
         }
     }
     let has_more_primes = fields.optional(Shape::List, OPTIONAL)?.is_some_and(|l| !l.bytes.is_empty());
@@ -373,7 +343,12 @@ fn wrong_form(right: &str) -> String {
     format!("x509: failed to parse private key (use Parse{right}PrivateKey instead for this key format)")
 }
 
-fn pkcs1(der: &[u8]) -> Result<PrivateKey, String> {
+/// A private key in PKCS#1.
+///
+/// # Errors
+///
+/// Go's texts.
+pub(crate) fn pkcs1(der: &[u8]) -> Result<PrivateKey, String> {
     let fields = match pkcs1_fields(der) {
         Ok(fields) if fields.trailing => return Err("asn1: syntax error: trailing data".into()),
         Ok(fields) => fields,
@@ -398,11 +373,10 @@ fn pkcs1(der: &[u8]) -> Result<PrivateKey, String> {
 
 /// Algorithm, encoded parameters, and the key.
 fn pkcs8_fields(der: &[u8]) -> Result<(String, &[u8], &[u8]), String> {
-    let mut fields = Reader::new(Reader::new(der).field(Shape::Struct("pkcs8"), PLAIN)?.bytes);
+    let mut fields = Reader::new(der).sequence("pkcs8")?;
     fields.int()?;
     let algorithm = fields.algorithm(PLAIN)?.ok_or_else(String::new)?;
-    let key = fields.field(Shape::Octets, PLAIN)?;
-    Ok((algorithm.id.clone(), algorithm.encoded(), key.bytes))
+    Ok((algorithm.id.clone(), algorithm.encoded(), fields.octets()?))
 }
 
 /// A private key in PKCS#8.
@@ -410,7 +384,7 @@ fn pkcs8_fields(der: &[u8]) -> Result<(String, &[u8], &[u8]), String> {
 /// # Errors
 ///
 /// Go's texts.
-pub(super) fn pkcs8(der: &[u8]) -> Result<PrivateKey, String> {
+pub(crate) fn pkcs8(der: &[u8]) -> Result<PrivateKey, String> {
     let (id, parameters, key) = match pkcs8_fields(der) {
         Ok(fields) => fields,
         Err(_) if sec1_fields(der).is_ok() => return Err(wrong_form("EC")),
@@ -421,9 +395,8 @@ pub(super) fn pkcs8(der: &[u8]) -> Result<PrivateKey, String> {
         if !parameters.is_empty() {
             return Err(format!("x509: invalid {name} private key parameters"));
         }
-        let inner = Reader::new(key).field(Shape::Octets, PLAIN);
-        let inner = inner.map_err(|e| format!("x509: invalid {name} private key: {e}"))?;
-        Ok(Zeroizing::new(inner.bytes.to_vec()))
+        let inner = Reader::new(key).octets().map_err(|e| format!("x509: invalid {name} private key: {e}"))?;
+        Ok(Zeroizing::new(inner.to_vec()))
     };
     match id.as_str() {
         RSA => pkcs1(key).map_err(|e| format!("x509: failed to parse RSA private key embedded in PKCS#8: {e}")),
@@ -453,9 +426,9 @@ pub(super) fn pkcs8(der: &[u8]) -> Result<PrivateKey, String> {
 /// Version, scalar, and the curve if it is named.
 fn sec1_fields(der: &[u8]) -> Result<(i64, &[u8], Option<String>), String> {
     let explicit = |tag| Tags { optional: true, explicit: true, tag: Some(tag), set: false };
-    let mut fields = Reader::new(Reader::new(der).field(Shape::Struct("ecPrivateKey"), PLAIN)?.bytes);
-    let version = int(fields.field(Shape::Int, PLAIN)?.bytes)?;
-    let scalar = fields.field(Shape::Octets, PLAIN)?.bytes;
+    let mut fields = Reader::new(der).sequence("ecPrivateKey")?;
+    let version = fields.int()?;
+    let scalar = fields.octets()?;
     let curve = fields.optional(Shape::Oid, explicit(0))?.map(|c| oid(c.bytes)).transpose()?;
     if let Some(point) = fields.optional(Shape::Bits, explicit(1))? {
         check_bits(point.bytes)?;
@@ -463,7 +436,12 @@ fn sec1_fields(der: &[u8]) -> Result<(i64, &[u8], Option<String>), String> {
     Ok((version, scalar, curve))
 }
 
-fn sec1(curve: Option<&str>, der: &[u8]) -> Result<PrivateKey, String> {
+/// A private key in SEC 1; the curve that PKCS#8 names comes before the key's own.
+///
+/// # Errors
+///
+/// Go's texts.
+pub(crate) fn sec1(curve: Option<&str>, der: &[u8]) -> Result<PrivateKey, String> {
     let (version, mut scalar, named) = match sec1_fields(der) {
         Ok(fields) => fields,
         Err(_) if pkcs8_fields(der).is_ok() => return Err(wrong_form("PKCS8")),
@@ -481,7 +459,5 @@ fn sec1(curve: Option<&str>, der: &[u8]) -> Result<PrivateKey, String> {
             _ => return Err("x509: invalid private key length".into()),
         };
     }
-    let scalar = padded(scalar, curve.size());
-    let point = curve.multiplied(&scalar)?;
-    Ok(PrivateKey::Ec(curve, scalar, point))
+    PrivateKey::from_scalar(curve, padded(scalar, curve.size()))
 }

@@ -1,13 +1,11 @@
-//! Distinguished names: how they are read, and how Go prints them.
+//! Distinguished names: how they are read and written, and how Go prints them.
 
-use super::der::{Bytes, tlv};
-
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
+use super::der::tag::{self, SEQUENCE, SET};
+use super::der::{Bytes, Encoded, identifier, sequence, tlv};
 
 /// A name: types with dots, and values, in order.
 #[derive(Clone)]
-pub(super) struct Name(Vec<(String, String)>);
+pub(crate) struct Name(Vec<(String, String)>);
 
 /// Attributes that Go names, in the order in which it gathers them.
 const NAMED: &[(&str, &str)] = &[
@@ -27,7 +25,7 @@ const NAMED: &[(&str, &str)] = &[
 /// # Errors
 ///
 /// Go's texts.
-pub(super) fn name(der: &[u8]) -> Result<Name, String> {
+pub(crate) fn name(der: &[u8]) -> Result<Name, String> {
     let broken = |detail: &str| format!("x509: invalid RDNSequence{detail}");
     let mut sets = Bytes(Bytes(der).read(SEQUENCE).ok_or_else(|| broken(""))?);
     let mut found = Vec::new();
@@ -44,6 +42,26 @@ pub(super) fn name(der: &[u8]) -> Result<Name, String> {
     Ok(Name(found))
 }
 
+/// A name of the common name alone; of nothing if that is empty.
+///
+/// # Errors
+///
+/// Go's text for what isn't UTF-8.
+pub(crate) fn common_name(text: &[u8]) -> Result<Encoded, String> {
+    if text.is_empty() {
+        return Ok(sequence(&[]));
+    }
+    let text = std::str::from_utf8(text).map_err(|_| "asn1: string not valid UTF-8")?;
+    let attribute = sequence(&[&identifier("2.5.4.3"), &encoded(text)]);
+    Ok(sequence(&[&tlv(SET, &[&attribute])]))
+}
+
+/// A string in the type that Go chooses.
+fn encoded(text: &str) -> Encoded {
+    let kind = if text.bytes().all(is_printable) { tag::PRINTABLE_STRING } else { tag::UTF8_STRING };
+    tlv(kind, &[text.as_bytes()])
+}
+
 fn is_printable(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte)
 }
@@ -52,15 +70,17 @@ fn is_printable(byte: u8) -> bool {
 fn text(tag: u8, value: &[u8]) -> Result<String, String> {
     let utf8 = || String::from_utf8(value.to_vec());
     match tag {
-        0x14 => Ok(value.iter().map(|b| char::from(*b)).collect()),
-        0x13 if value.iter().all(|b| is_printable(*b) || b"*&".contains(b)) => Ok(utf8().unwrap_or_default()),
-        0x13 => Err("invalid PrintableString".into()),
-        0x0c => utf8().map_err(|_| "invalid UTF-8 string".into()),
-        0x1e => wide(value).ok_or_else(|| "invalid BMPString".into()),
-        0x16 if value.is_ascii() => Ok(utf8().unwrap_or_default()),
-        0x16 => Err("invalid IA5String".into()),
-        0x12 if value.iter().all(|b| b.is_ascii_digit() || *b == b' ') => Ok(utf8().unwrap_or_default()),
-        0x12 => Err("invalid NumericString".into()),
+        tag::T61_STRING => Ok(value.iter().map(|b| char::from(*b)).collect()),
+        tag::PRINTABLE_STRING if value.iter().all(|b| is_printable(*b) || b"*&".contains(b)) => {
+            Ok(utf8().unwrap_or_default())
+        }
+        tag::PRINTABLE_STRING => Err("invalid PrintableString".into()),
+        tag::UTF8_STRING => utf8().map_err(|_| "invalid UTF-8 string".into()),
+        tag::BMP_STRING => wide(value).ok_or_else(|| "invalid BMPString".into()),
+        tag::IA5_STRING if value.is_ascii() => Ok(utf8().unwrap_or_default()),
+        tag::IA5_STRING => Err("invalid IA5String".into()),
+        tag::NUMERIC_STRING if value.iter().all(|b| b.is_ascii_digit() || *b == b' ') => Ok(utf8().unwrap_or_default()),
+        tag::NUMERIC_STRING => Err("invalid NumericString".into()),
         other => Err(format!("unsupported string type: {other}")),
     }
 }
@@ -77,7 +97,7 @@ fn wide(value: &[u8]) -> Option<String> {
 
 impl Name {
     /// The name as Go prints it: the last part first, attributes gathered by kind.
-    pub(super) fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         let mut parts: Vec<String> = Vec::new();
         for (id, value) in &self.0 {
             if !NAMED.iter().any(|(named, _)| named == id) {
@@ -101,8 +121,7 @@ impl Name {
 
 /// A string as Go encodes it, in hexadecimal digits.
 fn hex_string(value: &str) -> String {
-    let printable = value.bytes().all(is_printable);
-    tlv(if printable { 0x13 } else { 0x0c }, &[value.as_bytes()]).iter().map(|b| format!("{b:02x}")).collect()
+    encoded(value).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn escaped(value: &str) -> String {

@@ -6,23 +6,27 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::der::Bytes;
+use super::der::tag::{self, SEQUENCE};
+use super::der::{self, Bytes};
 use super::keys::{Curve, DSA, EC, ED25519, RSA};
 use super::subject::{Name, name};
-use super::uri;
-
-const SEQUENCE: u8 = 0x30;
+use crate::text::quoted;
+use crate::{gourl, ip};
 
 /// What template functions want of a certificate.
 #[derive(Clone)]
-pub(super) struct Certificate<'a> {
+pub(crate) struct Certificate<'a> {
     /// The whole, encoded.
-    pub(super) raw: &'a [u8],
-    pub(super) subject: Name,
+    pub(crate) raw: &'a [u8],
+    pub(crate) subject: Name,
+    /// The subject, encoded.
+    pub(crate) raw_subject: &'a [u8],
+    /// The public key with its algorithm, encoded.
+    pub(crate) public_info: &'a [u8],
     /// The authority key identifier, if there is one.
-    pub(super) authority: Option<&'a [u8]>,
+    pub(crate) authority: Option<&'a [u8]>,
     /// The subject key identifier; empty if there is none.
-    pub(super) subject_key: &'a [u8],
+    pub(crate) subject_key: &'a [u8],
     names: Names,
 }
 
@@ -40,13 +44,13 @@ struct Names {
 /// # Errors
 ///
 /// Go's texts.
-pub(super) fn certificate(der: &[u8]) -> Result<Certificate<'_>, String> {
+pub(crate) fn certificate(der: &[u8]) -> Result<Certificate<'_>, String> {
     let found = parse(der)?;
     if found.raw.len() == der.len() { Ok(found) } else { Err("x509: trailing data".into()) }
 }
 
 /// Certificates one after the other.
-pub(super) fn certificates(der: &[u8]) -> Result<Vec<Certificate<'_>>, String> {
+pub(crate) fn certificates(der: &[u8]) -> Result<Vec<Certificate<'_>>, String> {
     let mut rest = der;
     let mut found = Vec::new();
     while !rest.is_empty() {
@@ -72,12 +76,12 @@ fn parse(der: &[u8]) -> Result<Certificate<'_>, String> {
     let mut input = Bytes(Bytes(raw).read(SEQUENCE).ok_or_else(broken)?);
     let mut tbs = Bytes(input.read(SEQUENCE).ok_or_else(|| malformed("tbs certificate"))?);
 
-    let version = match tbs.maybe(0xa0).ok_or_else(|| malformed("version"))? {
+    let version = match tbs.maybe(tag::explicit(0)).ok_or_else(|| malformed("version"))? {
         None => 0,
         Some(inner) => {
             let mut inner = Bytes(inner);
             let bytes = inner.int().filter(|_| inner.is_empty()).ok_or_else(|| malformed("version"))?;
-            super::der::int(bytes).ok().filter(|v| *v >= 0).ok_or_else(|| malformed("version"))?
+            der::int(bytes).ok().filter(|v| *v >= 0).ok_or_else(|| malformed("version"))?
         }
     };
     if version > 2 {
@@ -97,19 +101,22 @@ fn parse(der: &[u8]) -> Result<Certificate<'_>, String> {
     let mut validity = Bytes(tbs.read(SEQUENCE).ok_or_else(|| malformed("validity"))?);
     time(&mut validity)?;
     time(&mut validity)?;
-    let subject = name(tbs.whole(SEQUENCE).ok_or_else(|| malformed("issuer"))?)?;
-    let mut key = Bytes(tbs.read(SEQUENCE).ok_or_else(|| malformed("spki"))?);
+    let raw_subject = tbs.whole(SEQUENCE).ok_or_else(|| malformed("issuer"))?;
+    let subject = name(raw_subject)?;
+    let public_info = tbs.whole(SEQUENCE).ok_or_else(|| malformed("spki"))?;
+    let mut key = Bytes(Bytes(public_info).read(SEQUENCE).ok_or_else(|| malformed("spki"))?);
     let (id, parameters) = algorithm(key.read(SEQUENCE).ok_or_else(|| malformed("public key algorithm identifier"))?)?;
     let (padding, bits) = key.bits().ok_or_else(|| malformed("subjectPublicKey"))?;
     public_key(&id, parameters, &aligned(padding, bits))?;
 
-    let mut found = Certificate { raw, subject, authority: None, subject_key: &[], names: Names::default() };
+    let names = Names::default();
+    let mut found = Certificate { raw, subject, raw_subject, public_info, authority: None, subject_key: &[], names };
     if version > 0 {
-        tbs.maybe(0x81).ok_or_else(|| malformed("issuerUniqueID"))?;
-        tbs.maybe(0x82).ok_or_else(|| malformed("subjectUniqueID"))?;
+        tbs.maybe(tag::implicit(1)).ok_or_else(|| malformed("issuerUniqueID"))?;
+        tbs.maybe(tag::implicit(2)).ok_or_else(|| malformed("subjectUniqueID"))?;
     }
     if version == 2
-        && let Some(list) = tbs.maybe(0xa3).ok_or_else(|| malformed("extensions"))?
+        && let Some(list) = tbs.maybe(tag::explicit(3)).ok_or_else(|| malformed("extensions"))?
     {
         extensions(&mut found, list)?;
     }
@@ -141,10 +148,10 @@ fn aligned(padding: u8, bits: &[u8]) -> Vec<u8> {
 }
 
 fn time(der: &mut Bytes<'_>) -> Result<(), String> {
-    let (tag, name, year) = if der.peek(0x17) {
-        (0x17, "UTCTime", 2)
-    } else if der.peek(0x18) {
-        (0x18, "GeneralizedTime", 4)
+    let (tag, name, year) = if der.peek(tag::UTC_TIME) {
+        (tag::UTC_TIME, "UTCTime", 2)
+    } else if der.peek(tag::GENERALIZED_TIME) {
+        (tag::GENERALIZED_TIME, "GeneralizedTime", 4)
     } else {
         return Err("x509: unsupported time format".into());
     };
@@ -293,7 +300,7 @@ fn extension<'a>(found: &mut Certificate<'a>, id: &str, critical: bool, value: &
             let mut fields = Bytes(value.read(SEQUENCE).ok_or_else(|| invalid("policy constraints extension"))?);
             for tag in [0x80, 0x81] {
                 let number = fields.maybe(tag).ok_or_else(|| invalid("policy constraints extension"))?;
-                if number.is_some_and(|n| super::der::int(n).is_err()) {
+                if number.is_some_and(|n| der::int(n).is_err()) {
                     return Err(invalid("policy constraints extension"));
                 }
             }
@@ -330,7 +337,7 @@ fn basic_constraints(mut value: Bytes<'_>) -> Option<()> {
         fields.bool()?;
     }
     if fields.peek(2) {
-        let length = super::der::int(fields.int()?).ok()?;
+        let length = der::int(fields.int()?).ok()?;
         return (length >= 0).then_some(());
     }
     Some(())
@@ -375,19 +382,19 @@ fn name_constraints(mut value: Bytes<'_>) -> Result<(), String> {
 }
 
 fn constraint(tag: u8, name: &[u8]) -> Result<(), String> {
-    let written = || crate::text::quoted(name);
+    let written = || quoted(name);
     match tag {
         0x81 | 0x82 | 0x86 if !name.is_ascii() => {
             Err(format!("x509: invalid constraint value: x509: {} cannot be encoded as an IA5String", written()))
         }
-        0x82 if !uri::is_domain(name, true) => Err(format!("x509: failed to parse dnsName constraint {}", written())),
-        0x81 if !name.contains(&b'@') && !uri::is_domain(name, true) => {
+        0x82 if !is_domain(name, true) => Err(format!("x509: failed to parse dnsName constraint {}", written())),
+        0x81 if !name.contains(&b'@') && !is_domain(name, true) => {
             Err(format!("x509: failed to parse rfc822Name constraint {}", written()))
         }
-        0x86 if std::str::from_utf8(name).is_ok_and(|n| n.parse::<IpAddr>().is_ok()) => {
+        0x86 if ip::parse_plain(name).is_some() => {
             Err(format!("x509: failed to parse URI constraint {}: cannot be IP address", written()))
         }
-        0x86 if !uri::is_domain(name, true) => Err(format!("x509: failed to parse URI constraint {}", written())),
+        0x86 if !is_domain(name, true) => Err(format!("x509: failed to parse URI constraint {}", written())),
         0x87 if !matches!(name.len(), 8 | 32) => {
             Err(format!("x509: IP constraint contained value of length {}", name.len()))
         }
@@ -418,7 +425,7 @@ fn alternative_names(mut value: Bytes<'_>) -> Result<Names, String> {
         match tag {
             0x81 => names.emails.push(text("rfc822Name")?),
             0x82 => names.dns.push(text("dNSName")?),
-            0x86 => names.uris.push(uri::normal(&text("uniformResourceIdentifier")?)?),
+            0x86 => names.uris.push(uri(&text("uniformResourceIdentifier")?)?),
             0x87 => {
                 let address = <[u8; 4]>::try_from(bytes).map(|b| IpAddr::V4(Ipv4Addr::from(b)));
                 let address = address.or_else(|_| <[u8; 16]>::try_from(bytes).map(|b| IpAddr::V6(Ipv6Addr::from(b))));
@@ -433,9 +440,30 @@ fn alternative_names(mut value: Bytes<'_>) -> Result<Names, String> {
     Ok(names)
 }
 
+/// A URI as Go prints it after it has taken it apart.
+fn uri(text: &str) -> Result<String, String> {
+    let refused = |why: &str| format!("x509: cannot parse URI {}: {why}", quoted(text.as_bytes()));
+    let url = gourl::parse(text.as_bytes()).map_err(|why| refused(&why))?;
+    if !is_domain(&url.host, false) {
+        return Err(refused("invalid domain"));
+    }
+    Ok(String::from_utf8_lossy(&url.text()).into_owned())
+}
+
+/// Whether a name has the form that Go asks of domains in certificates. An empty one has.
+fn is_domain(name: &[u8], constraint: bool) -> bool {
+    if name.is_empty() {
+        return true;
+    }
+    let labels = if constraint { name.strip_prefix(b".").unwrap_or(name) } else { name };
+    !name.ends_with(b".")
+        && labels.iter().all(|b| (33..=126).contains(b))
+        && labels.split(|b| *b == b'.').all(|label| !label.is_empty())
+}
+
 impl Certificate<'_> {
     /// All alternative names: DNS names, addresses, mail addresses, URIs.
-    pub(super) fn alternative_names(&self) -> Vec<&str> {
+    pub(crate) fn alternative_names(&self) -> Vec<&str> {
         let Names { dns, ips, emails, uris } = &self.names;
         [dns, ips, emails, uris].into_iter().flatten().map(String::as_str).collect()
     }
