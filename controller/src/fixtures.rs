@@ -1,62 +1,60 @@
-//! For tests: a context over an API server that answers from a list of paths.
+//! For tests: a context over an API server in memory.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use certgen::fake::FakeApi;
 use engine::{Engine, Limits};
-use kube::Client;
 use plan::template;
 use providers::{Environment, HttpClients};
-use serde_json::{Value, json};
+use serde_json::Value;
 use telemetry::Metrics;
 
 use crate::context::{Context, Settings};
-use crate::events::Events;
+use crate::events::{Events, Writer};
 
-/// A context whose API server has `objects`, by path, and nothing else.
+/// A context whose API server has `objects`, by path.
 pub(crate) fn context(objects: &[(&str, Value)]) -> Arc<Context> {
+    let api = FakeApi::default();
+    for (path, object) in objects {
+        api.put(path, object.clone());
+    }
+    over(&api, settings()).0
+}
+
+/// What the flags say by default.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        controller_class: "default".into(),
+        store_interval: Duration::from_secs(300),
+        flood_gate: true,
+        cluster_stores: true,
+        secret_stores: true,
+        generic_targets: true,
+    }
+}
+
+/// A context over `api`, and where its events come out. Nothing is known of the cluster yet.
+pub(crate) fn over(api: &FakeApi, settings: Settings) -> (Arc<Context>, Writer) {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let objects: Arc<BTreeMap<String, Value>> =
-        Arc::new(objects.iter().map(|(path, object)| ((*path).to_owned(), object.clone())).collect());
-    let server = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| {
-        let objects = Arc::clone(&objects);
-        async move {
-            let (status, body) = match objects.get(request.uri().path()) {
-                Some(object) => (200, object.clone()),
-                None => (
-                    404,
-                    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "message": "not found", "code": 404}),
-                ),
-            };
-            let answer = axum::http::Response::builder().status(status).header("content-type", "application/json");
-            Ok::<_, Infallible>(answer.body(Body::from(body.to_string())).unwrap())
-        }
-    });
-    let client = Client::new(server, "default");
+    let client = api.client();
     let metrics = Arc::new(Metrics::new().unwrap());
     let environment = Environment::default();
     let http = HttpClients::new(&environment).unwrap();
-    let (events, _) = Events::new(client.clone());
-    Arc::new(Context {
+    let (events, writer) = Events::new(client.clone());
+    let context = Context {
         client,
         world: Default::default(),
+        generic_targets: Default::default(),
         external_secrets: Default::default(),
         stores: Default::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
-        templates: template::Engine::new(template::Functions::sprig(), template::Delims::default(), template::Limits::default()),
+        templates: template::Engine::new(template::Functions::eso(), template::Delims::default(), template::Limits::default()),
         environment,
         http,
         events,
         metrics,
-        settings: Settings {
-            controller_class: "default".into(),
-            store_interval: Duration::from_secs(300),
-            flood_gate: true,
-            cluster_stores: true,
-            secret_stores: true,
-        },
-    })
+        settings,
+    };
+    (Arc::new(context), writer)
 }

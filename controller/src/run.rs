@@ -56,10 +56,11 @@ async fn serve(args: Args) -> Result<(), String> {
     let cx = Arc::new(Context {
         client,
         world: Default::default(),
+        generic_targets: Default::default(),
         external_secrets: Workqueue::default(),
         stores: Workqueue::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
-        templates: template::Engine::new(template::Functions::sprig(), args.delims(), template::Limits::default()),
+        templates: template::Engine::new(template::Functions::eso(), args.delims(), template::Limits::default()),
         environment,
         http,
         events,
@@ -70,6 +71,7 @@ async fn serve(args: Args) -> Result<(), String> {
             flood_gate: args.enable_flood_gate,
             cluster_stores: args.enable_cluster_store_reconciler,
             secret_stores: args.enable_secret_store_reconciler,
+            generic_targets: args.unsafe_allow_generic_targets,
         },
     });
     let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
@@ -89,6 +91,10 @@ async fn serve(args: Args) -> Result<(), String> {
     }
     tasks.spawn(event_writer.run().map(|()| Err("the event writer ended".to_owned())));
     tasks.spawn(measure(cx.clone()));
+    if args.unsafe_allow_generic_targets {
+        tracing::info!("targets of any kind are allowed; who may read them may read the secrets in them");
+        tasks.spawn(ingest::generic::run(cx.clone(), args.namespace.clone()));
+    }
     tasks.spawn(work(cx.clone(), args.concurrent, listed));
 
     tracing::info!(

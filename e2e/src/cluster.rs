@@ -15,7 +15,7 @@ use kube::core::GroupVersionKind;
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
-use crate::controlplane::{ControlPlane, kubeconfig_text};
+use crate::controlplane::{ControlPlane, Entry, kubeconfig_text};
 use crate::deps;
 use crate::error::{Context, Error, Result};
 use crate::wait;
@@ -29,7 +29,7 @@ pub struct Cluster {
     folder: PathBuf,
     namespaces: AtomicUsize,
     // Last: the clients above are closed before their server goes.
-    _control_plane: Option<ControlPlane>,
+    control_plane: Option<ControlPlane>,
 }
 
 impl Cluster {
@@ -43,7 +43,19 @@ impl Cluster {
         if std::env::var("E2E_USE_KUBECONFIG").is_ok_and(|value| value == "1") {
             return Self::existing().await;
         }
-        let control_plane = ControlPlane::start().await?;
+        Self::of(ControlPlane::start().await?).await
+    }
+
+    /// Starts a control plane of its own that keeps an audit log, whatever `E2E_USE_KUBECONFIG` says.
+    ///
+    /// # Errors
+    /// If the control plane doesn't start.
+    pub async fn audited() -> Result<Self> {
+        install_crypto();
+        Self::of(ControlPlane::audited().await?).await
+    }
+
+    async fn of(control_plane: ControlPlane) -> Result<Self> {
         let kubeconfig = control_plane.folder().join("kubeconfig");
         Ok(Self {
             client: client_of(&kubeconfig).await?,
@@ -52,7 +64,7 @@ impl Cluster {
             folder: control_plane.folder().to_owned(),
             kubeconfig,
             namespaces: AtomicUsize::new(0),
-            _control_plane: Some(control_plane),
+            control_plane: Some(control_plane),
         })
     }
 
@@ -74,8 +86,16 @@ impl Cluster {
             kubeconfig,
             folder,
             namespaces: AtomicUsize::new(0),
-            _control_plane: None,
+            control_plane: None,
         })
+    }
+
+    /// What the API server was asked for so far.
+    ///
+    /// # Errors
+    /// If it keeps no audit log ([`Cluster::audited`] does), or that can't be read.
+    pub fn audit(&self) -> Result<Vec<Entry>> {
+        self.control_plane.as_ref().and_then(ControlPlane::audit).context("this cluster keeps no audit log")?.entries()
     }
 
     /// An administrator's client.

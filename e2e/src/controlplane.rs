@@ -3,6 +3,8 @@
 //! There are no nodes: nothing is scheduled and no pod runs. RBAC is on, and garbage collection, namespace deletion and
 //! service account tokens work. Not here: what is put into it (`cluster`).
 
+mod audit;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +19,8 @@ use crate::guarded::{Guarded, Launch};
 use crate::pki::Pki;
 use crate::ports;
 
+pub use audit::{AuditLog, Entry};
+
 /// How long a control plane may take to become ready, on a machine that compiles beside it.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 
@@ -26,6 +30,7 @@ pub struct ControlPlane {
     folder: PathBuf,
     server: String,
     ca: String,
+    audit: Option<AuditLog>,
     // Field order is drop order.
     _controller_manager: Guarded,
     apiserver: Guarded,
@@ -38,13 +43,25 @@ impl ControlPlane {
     /// # Errors
     /// If a program is missing or the API server isn't ready in time.
     pub async fn start() -> Result<Self> {
+        Self::start_with(false).await
+    }
+
+    /// As [`ControlPlane::start`], with an audit log.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub async fn audited() -> Result<Self> {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(audited: bool) -> Result<Self> {
         let programs = deps::control_plane()?;
         let folder = tempfile::Builder::new().prefix("external-secrets-e2e-").tempdir()?.keep();
         // The programs live on when a start fails half-way only until their guards are dropped with the error.
-        Self::start_in(&folder, &programs).await
+        Self::start_in(&folder, &programs, audited).await
     }
 
-    async fn start_in(folder: &Path, programs: &ControlPlanePrograms) -> Result<Self> {
+    async fn start_in(folder: &Path, programs: &ControlPlanePrograms, audited: bool) -> Result<Self> {
         let [etcd_port, peer_port, api_port] = ports::free()?;
         let pki = Pki::new(folder)?;
         pki.server("apiserver", &["127.0.0.1", "localhost", "kubernetes.default", "kubernetes.default.svc"])?;
@@ -58,6 +75,7 @@ impl ControlPlane {
         let kubeconfig = folder.join("kubeconfig");
         fs::write(&kubeconfig, kubeconfig_text(&server, pki.ca(), &credentials)?)?;
 
+        let (audit, audit_args) = if audited { Some(AuditLog::set_up(folder)?) } else { None }.unzip();
         let etcd = Self::etcd(folder, programs, etcd_port, peer_port)?;
         let apiserver = Launch::new("kube-apiserver", &programs.apiserver, folder)
             .args([
@@ -77,6 +95,7 @@ impl ControlPlane {
                 "--disable-admission-plugins=ServiceAccount".to_owned(),
                 format!("--cert-dir={}", folder.display()),
             ])
+            .args(audit_args.into_iter().flatten())
             .spawn()?;
         let controllers = [
             "garbage-collector-controller",
@@ -99,6 +118,7 @@ impl ControlPlane {
             folder: folder.to_owned(),
             server,
             ca: pki.ca().to_owned(),
+            audit,
             _controller_manager: controller_manager,
             apiserver,
             _etcd: etcd,
@@ -137,6 +157,11 @@ impl ControlPlane {
     /// The certificate of the authority that signed the API server's, PEM.
     pub fn ca(&self) -> &str {
         &self.ca
+    }
+
+    /// The audit log, if there is one.
+    pub fn audit(&self) -> Option<&AuditLog> {
+        self.audit.as_ref()
     }
 
     async fn ready(&mut self) -> Result<()> {

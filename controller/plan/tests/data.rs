@@ -142,7 +142,6 @@ fn what_is_not_supported_is_named() {
             json!({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "UUID", "name": "u"}}}]}),
             "spec.dataFrom[0].sourceRef.generatorRef",
         ),
-        (json!({"target": {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}}), "spec.target.manifest"),
     ];
     for (given, field) in cases {
         assert_eq!(

@@ -13,7 +13,7 @@ fn rewritten(operations: Value, data: &[(&str, &str)]) -> Result<SecretMap, Stri
     let data = data.iter().map(|(key, value)| ((*key).to_owned(), SecretBytes::from(*value))).collect();
     // The engine's delimiters are not those of a rewrite.
     let delims = Delims { left: "<<".into(), right: ">>".into() };
-    let engine = Engine::new(Functions::sprig(), delims, Limits::default());
+    let engine = Engine::new(Functions::eso(), delims, Limits::default());
     apply(&operations, data, &engine, &Env::new(jiff::Timestamp::UNIX_EPOCH, |buffer| buffer.fill(7)))
 }
 

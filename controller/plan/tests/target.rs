@@ -68,8 +68,8 @@ fn check(case: Case) {
     };
     let verdict = match &decision.verdict {
         Verdict::Done { reason, message } => format!("{}: {message}", reason.as_str()),
-        Verdict::Failed { message, text, detail: _, again: Again::Backoff } => format!("failed: {message}: {text}"),
-        Verdict::Failed { message, text, detail: _, again: Again::OnChange } => format!("stuck: {message}: {text}"),
+        Verdict::Failed { reason: _, message, text, detail: _, again: Again::Backoff } => format!("failed: {message}: {text}"),
+        Verdict::Failed { reason: _, message, text, detail: _, again: Again::OnChange } => format!("stuck: {message}: {text}"),
     };
     assert_eq!((write, verdict.as_str()), (want.write.as_str(), want.verdict.as_str()), "{name}: {secret}");
     contains(&name, "secret", &secret, &want.secret);

@@ -8,7 +8,7 @@ use template::{Delims, Env, Functions, Options, Value, parse};
 const TEXT: &str = include_str!("settings.tmpl");
 
 fn render(c: &mut Criterion) {
-    let functions = Functions::sprig();
+    let functions = Functions::eso();
     let env = Env::new(Timestamp::UNIX_EPOCH, |buffer: &mut [u8]| buffer.fill(1));
     let options = Options::default();
     let data = Value::string_map((0..10).map(|i| (format!("key{i}"), format!("value-{i}-{}", i * 7919))));

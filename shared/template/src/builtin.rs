@@ -1,7 +1,7 @@
 //! Go's built-in functions.
 
 use crate::function::{Answer, Call, Failure, Function};
-use crate::gofmt::{Printer, show, sprint};
+use crate::gofmt::{Printer, show, show_with, sprint};
 use crate::text::runes;
 use crate::value::{Type, Value};
 
@@ -239,7 +239,7 @@ fn same_other(a: &Value, b: &Value) -> Result<bool, Failure> {
     if kinds.0 != kinds.1 {
         return Err(format!(
             "non-comparable types {}: {}, {}: {}",
-            with_verb_s(a),
+            show_with(b"%s", a),
             a.type_text(),
             b.type_text(),
             show(b)
@@ -248,14 +248,8 @@ fn same_other(a: &Value, b: &Value) -> Result<bool, Failure> {
     }
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => Ok(a.same(b)),
-        _ => Err(format!("non-comparable type {}: {}", with_verb_s(b), b.type_text()).into()),
+        _ => Err(format!("non-comparable type {}: {}", show_with(b"%s", b), b.type_text()).into()),
     }
-}
-
-fn with_verb_s(value: &Value) -> String {
-    let mut printer = Printer::new(1 << 16);
-    printer.printf(b"%s", std::slice::from_ref(value));
-    String::from_utf8_lossy(&printer.out).into_owned()
 }
 
 fn lt(a: &Value, b: &Value) -> Result<bool, Failure> {

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 pub type Fill = dyn FnMut(&mut [u8]);
 
 /// Clock and chance for one rendering.
+///
+/// RSA keys and ECDSA signatures draw on chance that is not handed in: the library that makes them has its own.
 pub struct Env {
     now: Timestamp,
     fill: RefCell<Box<Fill>>,

@@ -1,6 +1,6 @@
 //! Functions that templates call: their Go signatures, the set of them, and what a call may use up.
 //!
-//! Deliberately not here: the functions themselves (see `builtin` and `sprig`) and the checks of arguments (see `exec`).
+//! Deliberately not here: the functions themselves (see `builtin`, `sprig` and `eso`) and the checks of arguments (see `exec`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -90,6 +90,15 @@ impl Functions {
         functions
     }
 
+    /// All that a template of External Secrets Operator may call: sprig's functions and the operator's own.
+    pub fn eso() -> Self {
+        let mut functions = Self::sprig();
+        for table in crate::eso::TABLES {
+            functions.extend(table);
+        }
+        functions
+    }
+
     /// Adds functions; a later one hides an earlier one of the same name.
     pub fn extend(&mut self, functions: &[Function]) {
         self.by_name.extend(functions.iter().map(|f| (f.name, *f)));
@@ -117,7 +126,7 @@ impl Names for Functions {
 /// What one rendering may use up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Nodes evaluated and elements visited.
+    /// Nodes evaluated and elements visited; slow functions, such as `genCA` and `bcrypt`, count for thousands.
     pub steps: u64,
     /// Bytes of output.
     pub output: usize,

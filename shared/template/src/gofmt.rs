@@ -3,6 +3,7 @@
 //! Deliberately not here: `%p`, which shows addresses.
 
 use crate::float::format_float;
+use crate::object::Object;
 use crate::text::{can_backquote, lossy, quote, quote_rune, rune, rune_count, runes};
 use crate::value::{Float, Type, Value};
 
@@ -16,6 +17,8 @@ pub(crate) struct Printer {
     pub(crate) overflow: bool,
     flags: Flags,
     erroring: bool,
+    /// Objects are printed as their types.
+    types_only: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,22 +34,29 @@ struct Flags {
     sharp_v: bool,
 }
 
-/// `fmt.Sprint(value)` without a limit worth mentioning, for texts of errors.
+/// `fmt.Sprint(value)` without a limit worth mentioning.
 pub(crate) fn sprint(value: &Value) -> Vec<u8> {
     let mut p = Printer::new(1 << 20);
     p.print(std::slice::from_ref(value));
     p.out
 }
 
-/// The same as a `String`, what is no UTF-8 replaced.
+/// A value in the text of an error. Objects are named by their types: one of them is a certificate with its private key.
 pub(crate) fn show(value: &Value) -> String {
-    lossy(&sprint(value))
+    show_with(b"%v", value)
+}
+
+/// The same with a format of its own.
+pub(crate) fn show_with(format: &[u8], value: &Value) -> String {
+    let mut p = Printer { types_only: true, ..Printer::new(1 << 16) };
+    p.printf(format, std::slice::from_ref(value));
+    lossy(&p.out)
 }
 
 impl Printer {
     /// A printer that keeps about `room` bytes.
     pub(crate) fn new(room: usize) -> Self {
-        Self { out: Vec::new(), room, overflow: false, flags: Flags::default(), erroring: false }
+        Self { out: Vec::new(), room, overflow: false, flags: Flags::default(), erroring: false, types_only: false }
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -330,6 +340,25 @@ impl Printer {
                 self.put(if self.flags.sharp_v { b"}" } else { b"]" });
             }
             Value::Func(_) => self.put(b"0x1"),
+            Value::Object(object) if self.types_only => self.put(object.type_name().as_bytes()),
+            Value::Object(Object::Certificate(certificate)) => {
+                let named = self.flags.sharp_v || self.flags.plus_v;
+                if self.flags.sharp_v {
+                    self.put(arg.type_text().as_bytes());
+                }
+                self.put(b"{");
+                for (i, (name, value)) in certificate.fields().iter().enumerate() {
+                    if i > 0 {
+                        self.put(if self.flags.sharp_v { b", " } else { b" " });
+                    }
+                    if named {
+                        self.put(name.as_bytes());
+                        self.put(b":");
+                    }
+                    self.value(value, verb, depth + 1);
+                }
+                self.put(b"}");
+            }
             Value::Object(object) if self.flags.sharp_v => match object.number() {
                 Some(n) => self.integer(arg, n.unsigned_abs(), n < 0, true, verb),
                 None => self.put(object.go_text().as_bytes()),

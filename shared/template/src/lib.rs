@@ -7,7 +7,7 @@
 //! ```
 //! use template::{Delims, Env, Functions, Options, Value, parse};
 //!
-//! let functions = Functions::sprig();
+//! let functions = Functions::eso();
 //! let parsed = parse("greeting", "Hello {{ .name | upper | quote }}", &Delims::default(), &functions)?;
 //! assert!(parsed.uses().fields.contains("name"));
 //!
@@ -21,18 +21,22 @@
 mod builtin;
 mod env;
 mod error;
+mod eso;
 mod exec;
 mod fields;
 mod float;
 mod function;
 mod gofmt;
 mod gotime;
+mod gourl;
 mod hint;
+mod ip;
 mod lex;
 mod names;
 mod node;
 mod object;
 mod parse;
+mod pki;
 mod semver;
 mod sprig;
 mod text;
@@ -46,7 +50,7 @@ pub use function::{Answer, Call, Failure, Function, Functions, Limits};
 pub use hint::hint;
 pub use lex::Delims;
 pub use names::{KNOWN, Names};
-pub use object::Object;
+pub use object::{Certificate, Object};
 pub use parse::{Template, parse};
 pub use semver::{Version, meets};
 pub use value::{Entries, Float, Int, List, Map, Type, Uint, Value};

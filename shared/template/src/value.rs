@@ -28,6 +28,8 @@ pub enum Type {
     Complex,
     /// `string`.
     Str,
+    /// A string type with a name of its own: only literals are assignable to it.
+    Text(&'static str),
     /// A slice of the element type.
     List(&'static Type),
     /// A map from `string` to the element type.
@@ -116,7 +118,7 @@ impl fmt::Display for Type {
             Self::List(elem) => write!(f, "[]{elem}"),
             Self::Map(elem) => write!(f, "map[string]{elem}"),
             Self::Func => f.write_str("func()"),
-            Self::Object(name) => f.write_str(name),
+            Self::Text(name) | Self::Object(name) => f.write_str(name),
             Self::Raw => f.write_str("reflect.Value"),
         }
     }
@@ -132,6 +134,7 @@ impl Type {
             Self::Func => "func".into(),
             Self::Object(name) => Object::kind_of(name).into(),
             Self::Raw => "struct".into(),
+            Self::Text(_) => "string".into(),
             Self::Bool | Self::Int(_) | Self::Uint(_) | Self::Float(_) | Self::Complex | Self::Str => self.to_string(),
         }
     }
@@ -145,7 +148,7 @@ impl Type {
             Self::Uint(kind) => Value::Uint(kind, 0),
             Self::Float(kind) => Value::Float(kind, 0.0),
             Self::Complex => Value::Complex(0.0, 0.0),
-            Self::Str => Value::str(b""),
+            Self::Str | Self::Text(_) => Value::str(b""),
             Self::List(elem) => Value::List(List { elem, items: None, depth: 1 }),
             Self::Map(elem) => Value::Map(Map { elem, cell: None }),
         }

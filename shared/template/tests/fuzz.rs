@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn generated_templates_end_within_the_bounds() {
-        let functions = Functions::sprig();
+        let functions = Functions::eso();
         for_a_while(|dice| {
             render(&format!("{{{{ $x := .a }}}}{{{{ $s := .a }}}}{{{{ $d := dict }}}}{}", body(dice, 2)), &functions)
         });
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn damaged_templates_end_within_the_bounds() {
-        let (samples, functions) = (samples(), Functions::sprig());
+        let (samples, functions) = (samples(), Functions::eso());
         for_a_while(|dice| {
             let text = samples[dice.below(samples.len())].clone();
             let other = &samples[dice.below(samples.len())];

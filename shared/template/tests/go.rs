@@ -44,7 +44,7 @@ fn go_gives_the_same_outputs_and_errors() -> Result<(), Box<dyn Error>> {
     let values: Json = serde_json::from_str(lines.next().unwrap_or_default())?;
     let mut all = entries(&values["data"], |text| text.as_bytes().to_vec());
     all.extend(entries(&values["data64"], |text| STANDARD.decode(text).unwrap_or_default()));
-    let (data, functions) = (Value::string_map(all), Functions::sprig());
+    let (data, functions) = (Value::string_map(all), Functions::eso());
     let mut wrong = Vec::new();
     let mut count = 0;
     for line in lines {

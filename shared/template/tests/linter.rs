@@ -19,7 +19,7 @@ fn the_keys_that_a_template_reads_are_known() {
         ("{{ range .a }}{{ . }}{{ end }}{{ template \"none\" .b }}", "a b"),
     ];
     for (text, want) in cases {
-        let got = parse("main", text, &Delims::default(), &Functions::sprig()).map(|t| t.uses());
+        let got = parse("main", text, &Delims::default(), &Functions::eso()).map(|t| t.uses());
         let got = got.map(|Uses { mut fields, whole }| {
             fields.extend(whole.then(|| "~".to_owned()));
             fields.into_iter().collect::<Vec<_>>().join(" ").replace('~', "*")
@@ -36,7 +36,7 @@ fn a_broken_template_is_located() {
         ("{{\n.a\n", 3, 1, "template: t:3: unclosed action started at t:1"),
     ];
     for (text, line, column, want) in cases {
-        let Err(error) = parse("t", text, &Delims::default(), &Functions::sprig()) else { panic!("{text} parses") };
+        let Err(error) = parse("t", text, &Delims::default(), &Functions::eso()) else { panic!("{text} parses") };
         assert_eq!((error.line, error.column, error.text.as_str()), (line, column, want), "{text}");
     }
 }
@@ -44,6 +44,6 @@ fn a_broken_template_is_located() {
 #[test]
 fn delimiters_can_be_chosen() {
     let delims = Delims { left: "[[".into(), right: "]]".into() };
-    let parsed = parse("t", "{{ .no }} [[- .yes -]] x", &delims, &Functions::sprig());
+    let parsed = parse("t", "{{ .no }} [[- .yes -]] x", &delims, &Functions::eso());
     assert_eq!(parsed.map(|t| t.uses().fields.into_iter().collect()), Ok(vec!["yes".to_owned()]));
 }

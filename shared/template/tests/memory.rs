@@ -17,7 +17,7 @@ mod tests {
     }
 
     fn outcome(text: &str) -> String {
-        let functions = Functions::sprig();
+        let functions = Functions::eso();
         let parsed = match parse("t", text, &Delims::default(), &functions) {
             Ok(parsed) => parsed,
             Err(error) => return error.text,

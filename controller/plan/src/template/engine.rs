@@ -105,7 +105,7 @@ mod tests {
     use jiff::Timestamp;
 
     fn engine(left: &str, right: &str) -> Engine {
-        Engine::new(Functions::sprig(), Delims { left: left.into(), right: right.into() }, Limits::default())
+        Engine::new(Functions::eso(), Delims { left: left.into(), right: right.into() }, Limits::default())
     }
 
     fn env() -> Env {

@@ -4,6 +4,6 @@ use plan::template::{Delims, Engine, Env, Functions, Limits};
 
 /// An engine with fixed clock and chance.
 pub(crate) fn engine() -> (Engine, Env) {
-    let engine = Engine::new(Functions::sprig(), Delims::default(), Limits::default());
+    let engine = Engine::new(Functions::eso(), Delims::default(), Limits::default());
     (engine, Env::new(jiff::Timestamp::UNIX_EPOCH, |buffer| buffer.fill(7)))
 }

@@ -291,7 +291,9 @@ impl<'t> State<'t, '_> {
         let (value, expected) = match wanted {
             Type::Any | Type::Raw => return self.literal(dot, arg),
             Type::Bool => (matches!(arg, Arg::Bool { .. }).then(|| self.literal(dot, arg)).transpose()?, "bool"),
-            Type::Str => (matches!(arg, Arg::Str { .. }).then(|| self.literal(dot, arg)).transpose()?, "string"),
+            Type::Str | Type::Text(_) => {
+                (matches!(arg, Arg::Str { .. }).then(|| self.literal(dot, arg)).transpose()?, "string")
+            }
             Type::Int(kind) => (number.and_then(|n| n.int).map(|n| Operand::of(Value::Int(kind, n))), "integer"),
             Type::Uint(kind) => {
                 (number.and_then(|n| n.uint).map(|n| Operand::of(Value::Uint(kind, n))), "unsigned integer")
@@ -364,6 +366,6 @@ fn can_be_nil(wanted: Type) -> bool {
     match wanted {
         Type::Any | Type::Raw | Type::List(_) | Type::Map(_) | Type::Func => true,
         Type::Object(name) => name.starts_with('*'),
-        Type::Bool | Type::Int(_) | Type::Uint(_) | Type::Float(_) | Type::Complex | Type::Str => false,
+        Type::Bool | Type::Int(_) | Type::Uint(_) | Type::Float(_) | Type::Complex | Type::Str | Type::Text(_) => false,
     }
 }

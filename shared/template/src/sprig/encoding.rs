@@ -30,7 +30,7 @@ pub(super) const TABLE: &[Function] = &[
 ];
 
 /// Decodes as Go does: line breaks are skipped, and an error counts bytes of the whole input.
-fn base64_bytes(text: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn base64_bytes(text: &[u8]) -> Result<Vec<u8>, String> {
     let kept: Vec<(usize, u8)> =
         text.iter().copied().enumerate().filter(|(_, b)| !matches!(b, b'\n' | b'\r')).collect();
     let plain: Vec<u8> = kept.iter().map(|(_, b)| *b).collect();

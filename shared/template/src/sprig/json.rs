@@ -9,6 +9,7 @@ use super::{ANY, STR};
 use crate::builtin::bytes;
 use crate::float::format_float;
 use crate::function::{Answer, Call, Failure, Function};
+use crate::object::Object;
 use crate::value::{Float, Value};
 
 pub(super) const TABLE: &[Function] = &[
@@ -135,6 +136,10 @@ fn write(
             return Err(Some(format!("json: unsupported type: {}", value.type_text())));
         }
         Value::Str(s) => gojson::write_string(out, s, html),
+        Value::Object(Object::Certificate(certificate)) => {
+            let fields = certificate.fields().into_iter().map(|(name, value)| (name.as_bytes().into(), value));
+            write(out, &Value::dict(fields.collect()), html, indent, depth, room)?;
+        }
         Value::Object(object) => out.extend_from_slice(object.json().as_bytes()),
         Value::List(list) if list.is_nil() => out.extend_from_slice(b"null"),
         Value::Map(map) if map.is_nil() => out.extend_from_slice(b"null"),

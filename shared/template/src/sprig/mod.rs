@@ -1,44 +1,53 @@
 //! Sprig's functions, by what they work on.
 //!
-//! Deliberately not here: Go's own functions (see `builtin`), and those that need certificates, keys or YAML.
+//! Deliberately not here: Go's own functions (see `builtin`), those of External Secrets Operator (see `eso`), and the
+//! formats of keys and certificates (see `pki`).
 
 use crate::function::Function;
 use crate::gofmt::sprint;
 use crate::value::{Type, Value};
 
 mod casing;
+mod certificates;
+mod ciphers;
 mod collections;
 mod dates;
 mod decimal;
 mod digests;
 mod encoding;
 mod json;
+mod keys;
 mod math;
+mod passwords;
 mod paths;
-mod pem;
 mod random;
 mod reflection;
 mod regexps;
 mod strings;
+mod urls;
 mod versions;
 mod yaml;
 
 /// All tables.
 pub(crate) const TABLES: &[&[Function]] = &[
     casing::TABLE,
+    certificates::TABLE,
+    ciphers::TABLE,
     collections::TABLE,
     dates::TABLE,
     decimal::TABLE,
     digests::TABLE,
     encoding::TABLE,
     json::TABLE,
+    keys::TABLE,
     math::TABLE,
+    passwords::TABLE,
     paths::TABLE,
-    pem::TABLE,
     random::TABLE,
     reflection::TABLE,
     regexps::TABLE,
     strings::TABLE,
+    urls::TABLE,
     versions::TABLE,
     yaml::TABLE,
 ];
@@ -68,4 +77,5 @@ fn kind(value: &Value) -> String {
     value.type_of().map_or_else(|| "invalid".into(), |t| t.kind())
 }
 
-const NIL_PANIC: &str = "runtime error: invalid memory address or nil pointer dereference";
+/// What Go says where the reference follows a pointer that isn't there.
+pub(crate) const NIL_PANIC: &str = "runtime error: invalid memory address or nil pointer dereference";
