@@ -104,7 +104,7 @@ bench-webhook: release-programs ## Measure a million reviews by the webhook, wit
 
 .PHONY: bench-template
 bench-template: ## Measure the template engine, beside Go's if Go is installed.
-	@rust=$$(cargo bench --quiet -p template --bench render -- --quiet 2>/dev/null); go=; \
+	@rust=$$(cargo bench --quiet -p template --bench render -- --quiet); go=; \
 	if command -v go >/dev/null; then \
 	  program=$$(mktemp); trap 'rm -f $$program' EXIT; \
 	  (cd e2e/gotemplate && go build -o $$program .) && go=$$($$program bench shared/template/benches/settings.tmpl); \
