@@ -100,7 +100,9 @@ bench: release-programs ## Measure a first sync of N=5000 ExternalSecrets.
 
 .PHONY: bench-webhook
 bench-webhook: release-programs ## Measure a million reviews by the webhook, with wrk if it is installed.
-	$(TESTBED) bench-webhook $(BENCH_ARGS)
+	cargo build --profile dist-webhook -p webhook --bin webhook
+	ln -f $(TESTBED) $(dir $(TESTBED))guard target/dist-webhook/
+	target/dist-webhook/testbed bench-webhook $(BENCH_ARGS)
 
 .PHONY: bench-template
 bench-template: ## Measure the template engine, beside Go's if Go is installed.
