@@ -1,4 +1,5 @@
-//! A fake API server for tests: objects in memory with versions, preconditions, JSON and merge patches, lists and watches.
+//! A fake API server for tests: objects in memory with versions, preconditions, updates (of a status too), JSON and merge
+//! patches, deletions with finalizers, lists and watches.
 //!
 //! It stands in for the API machinery only: no schema, no defaulting, no roles. Tests on a real one are in `e2e`.
 
@@ -23,13 +24,34 @@ pub struct FakeApi {
     grown: watch::Sender<usize>,
 }
 
+/// A request that was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// `GET`, `PUT` …
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The query's pairs; of its encoding only `%2F` and `%3D` are undone.
+    pub query: BTreeMap<String, String>,
+    /// The body; null where there is none.
+    pub body: Value,
+}
+
 #[derive(Default)]
 struct State {
     version: u64,
     objects: BTreeMap<String, Value>,
     events: Vec<Event>,
-    requests: Vec<String>,
-    refusals: Vec<(String, String, u16)>,
+    calls: Vec<Call>,
+    refusals: Vec<Refusal>,
+}
+
+struct Refusal {
+    method: String,
+    path: String,
+    code: u16,
+    reason: String,
+    message: String,
 }
 
 struct Event {
@@ -80,7 +102,17 @@ impl FakeApi {
 
     /// The requests so far, as `METHOD path`, without queries.
     pub fn requests(&self) -> Vec<String> {
-        self.lock().requests.clone()
+        self.lock().calls.iter().map(|call| format!("{} {}", call.method, call.path)).collect()
+    }
+
+    /// The requests so far, in full.
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
+    /// All objects by path.
+    pub fn objects(&self) -> BTreeMap<String, Value> {
+        self.lock().objects.clone()
     }
 
     /// How many of the requests begin so.
@@ -90,7 +122,22 @@ impl FakeApi {
 
     /// Refuses the next request of this method on this path with a status code.
     pub fn refuse_once(&self, method: &str, path: &str, code: u16) {
-        self.lock().refusals.push((method.to_owned(), path.to_owned(), code));
+        // Clients go by the reason and not by the code.
+        let reason = match code {
+            403 => "Forbidden",
+            404 => "NotFound",
+            409 => "Conflict",
+            422 => "Invalid",
+            _ => "InternalError",
+        };
+        self.refuse_once_with(method, path, code, reason, "refused by the test");
+    }
+
+    /// As [`refuse_once`](Self::refuse_once), with the answer's reason and message.
+    pub fn refuse_once_with(&self, method: &str, path: &str, code: u16, reason: &str, message: &str) {
+        let (method, path) = (method.to_owned(), path.to_owned());
+        let (reason, message) = (reason.to_owned(), message.to_owned());
+        self.lock().refusals.push(Refusal { method, path, code, reason, message });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -110,7 +157,7 @@ impl FakeApi {
             .unwrap_or_default()
             .split('&')
             .filter_map(|pair| pair.split_once('='))
-            .map(|(k, v)| (k.to_owned(), v.replace("%3D", "=")))
+            .map(|(k, v)| (k.to_owned(), v.replace("%3D", "=").replace("%2F", "/")))
             .collect();
         let content_type =
             parts.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
@@ -121,10 +168,16 @@ impl FakeApi {
         // Lets tasks that race for the same object interleave between their requests, as they would over a network.
         tokio::task::yield_now().await;
         let mut state = self.lock();
-        state.requests.push(format!("{} {path}", parts.method));
-        if let Some(at) = state.refusals.iter().position(|(m, p, _)| *m == parts.method.as_str() && *p == path) {
-            let (_, _, code) = state.refusals.remove(at);
-            return failure(code, "Refused", "refused by the test");
+        let method = parts.method.as_str().to_owned();
+        state.calls.push(Call { method, path: path.clone(), query: query.clone(), body: body.clone() });
+        if let Some(at) = state.refusals.iter().position(|r| r.method == parts.method.as_str() && r.path == path) {
+            let refusal = state.refusals.remove(at);
+            return failure(refusal.code, &refusal.reason, &refusal.message);
+        }
+        if let (&Method::PUT, Some(path)) = (&parts.method, path.strip_suffix("/status")) {
+            let response = state.replace_status(path, &body);
+            self.wake(&state);
+            return response;
         }
         let collection = is_collection(&path);
         let response = match (parts.method, collection) {
@@ -135,7 +188,9 @@ impl FakeApi {
             (Method::GET, true) => state.list(&path, query.get("fieldSelector")),
             (Method::GET, false) => state.objects.get(&path).map_or_else(|| not_found(&path), |o| answer(200, o)),
             (Method::POST, true) => state.create(&path, body),
+            (Method::PUT, false) => state.replace(&path, body),
             (Method::PATCH, false) => state.patch(&path, &content_type, &body),
+            (Method::DELETE, false) => state.delete(&path, &body),
             (_, true | false) => failure(405, "MethodNotAllowed", "the fake doesn't do this"),
         };
         self.wake(&state);
@@ -179,6 +234,7 @@ impl State {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("resourceVersion".into(), json!(self.version.to_string()));
             metadata.entry("name").or_insert_with(|| json!(path.rsplit('/').next()));
+            metadata.entry("uid").or_insert_with(|| json!(format!("uid-{}", self.version)));
         }
         self.objects.insert(path.to_owned(), object.clone());
         self.events.push(Event { version: self.version, path: path.to_owned(), kind, object });
@@ -207,6 +263,60 @@ impl State {
         self.objects.get(&path).map_or_else(|| not_found(&path), |o| answer(201, o))
     }
 
+    fn replace(&mut self, path: &str, mut object: Value) -> Response {
+        let Some(current) = self.objects.get(path).cloned() else { return not_found(path) };
+        if let Some(refusal) = stale(&object["metadata"], &current) {
+            return refusal;
+        }
+        for (at, field) in [("metadata", "uid"), ("metadata", "resourceVersion"), ("", "status")] {
+            let pointer = if at.is_empty() { String::new() } else { format!("/{at}") };
+            let kept = current.pointer(&pointer).and_then(|parent| parent.get(field)).cloned();
+            if let (Some(kept), Some(parent)) = (kept, object.pointer_mut(&pointer).and_then(Value::as_object_mut)) {
+                parent.insert(field.to_owned(), kept);
+            }
+        }
+        self.change(path, &current, object)
+    }
+
+    fn replace_status(&mut self, path: &str, object: &Value) -> Response {
+        let Some(current) = self.objects.get(path).cloned() else { return not_found(path) };
+        if let Some(refusal) = stale(&object["metadata"], &current) {
+            return refusal;
+        }
+        let mut wanted = current.clone();
+        wanted["status"] = object["status"].clone();
+        self.change(path, &current, wanted)
+    }
+
+    /// Stores a new version if it is one. An object that is being deleted goes with its last finalizer.
+    fn change(&mut self, path: &str, current: &Value, wanted: Value) -> Response {
+        let held = wanted["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty());
+        if wanted["metadata"]["deletionTimestamp"].is_string() && !held {
+            self.objects.remove(path);
+            self.store_event(path, wanted.clone(), "DELETED");
+            return answer(200, &wanted);
+        }
+        if wanted != *current {
+            self.store(path, wanted, "MODIFIED");
+        }
+        self.objects.get(path).map_or_else(|| not_found(path), |o| answer(200, o))
+    }
+
+    fn delete(&mut self, path: &str, options: &Value) -> Response {
+        let Some(mut current) = self.objects.get(path).cloned() else { return not_found(path) };
+        if let Some(refusal) = stale(&options["preconditions"], &current) {
+            return refusal;
+        }
+        if current["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty()) {
+            current["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            self.store(path, current.clone(), "MODIFIED");
+            return answer(200, &current);
+        }
+        self.objects.remove(path);
+        self.store_event(path, current, "DELETED");
+        answer(200, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
+    }
+
     fn patch(&mut self, path: &str, content_type: &str, patch: &Value) -> Response {
         let Some(current) = self.objects.get(path).cloned() else { return not_found(path) };
         let mut wanted = current.clone();
@@ -223,11 +333,14 @@ impl State {
                 return failure(409, "Conflict", "the object has been modified");
             }
         }
-        if wanted != current {
-            self.store(path, wanted, "MODIFIED");
-        }
-        self.objects.get(path).map_or_else(|| not_found(path), |o| answer(200, o))
+        self.change(path, &current, wanted)
     }
+}
+
+/// The refusal of a request whose UID or resourceVersion, where it gives one, isn't that of `current`.
+fn stale(given: &Value, current: &Value) -> Option<Response> {
+    let differs = |field: &str| given[field].is_string() && given[field] != current["metadata"][field];
+    (differs("uid") || differs("resourceVersion")).then(|| failure(409, "Conflict", "the object has been modified"))
 }
 
 /// Paths of collections end in a plural: `/api/v1/namespaces/ns/secrets`, `/api/v1/namespaces`, `/apis/group/v1/plural`.
@@ -252,7 +365,9 @@ fn answer(code: u16, object: &Value) -> Response {
 }
 
 fn not_found(path: &str) -> Response {
-    failure(404, "NotFound", &format!("{path} not found"))
+    let mut parts = path.rsplit('/');
+    let (name, resource) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    failure(404, "NotFound", &format!("{resource} {name:?} not found"))
 }
 
 fn failure(code: u16, reason: &str, message: &str) -> Response {

@@ -360,7 +360,7 @@ mod tests {
         let error = Publisher::new(api.client()).publish(&service(), b"PEM").await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "could not update ValidatingWebhookConfiguration secretstore-validate: refused by the test (403 Refused)"
+            "could not update ValidatingWebhookConfiguration secretstore-validate: refused by the test (403 Forbidden)"
         );
         assert_eq!(api.get(MUTATE).unwrap()["webhooks"][0]["clientConfig"]["caBundle"], "UEVN");
     }

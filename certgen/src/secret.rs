@@ -354,8 +354,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_says_what_was_tried_and_shows_no_value() {
         for (method, path, code, want) in [
-            ("GET", PATH, 403, "could not read Secret ns/hook: refused by the test (403 Refused)"),
-            ("POST", COLLECTION, 404, "could not create Secret ns/hook: refused by the test (404 Refused)"),
+            ("GET", PATH, 403, "could not read Secret ns/hook: refused by the test (403 Forbidden)"),
+            ("POST", COLLECTION, 404, "could not create Secret ns/hook: refused by the test (404 NotFound)"),
         ] {
             let api = FakeApi::default();
             api.refuse_once(method, path, code);

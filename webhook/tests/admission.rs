@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(status["code"], 500);
         assert_eq!(
             status["message"],
-            "spec.secretStoreRef is missing, and the default store of namespace \"shop\" could not be looked up (403 Refused): \
+            "spec.secretStoreRef is missing, and the default store of namespace \"shop\" could not be looked up (403 Forbidden): \
              name a store in spec.secretStoreRef, or try again"
         );
     }
