@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use api::GoDuration;
+use plan::brake::{Brake, Share};
 use plan::template::Delims;
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser};
 
@@ -43,6 +44,22 @@ pub struct Args {
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub enable_flood_gate: bool,
 
+    /// Allow spec.target.manifest: targets of other kinds than Secret, such as ConfigMaps, which the roles must allow too.
+    #[arg(long, default_value_t = false, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
+    pub unsafe_allow_generic_targets: bool,
+
+    /// Take over a Secret that holds data and belongs to no ExternalSecret; false leaves it alone unless its ExternalSecret
+    /// has the annotation external-secrets.io/adopt: "true".
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
+    pub adopt_existing_secrets: bool,
+    /// Share of a store's Secrets, such as 20%, that may be deleted within ten minutes because the provider has nothing for
+    /// them; further ones are kept. "off" keeps none.
+    #[arg(long, default_value = "off", value_parser = deletion_brake)]
+    pub deletion_brake: DeletionBrake,
+    /// As many deletions are let through although --deletion-brake's share of a small store is less.
+    #[arg(long, default_value_t = 1)]
+    pub deletion_brake_least: usize,
+
     /// What opens an action in the templates of targets; a rewrite's templates always have "{{".
     #[arg(long, default_value = "{{", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub template_left_delimiter: String,
@@ -53,6 +70,15 @@ pub struct Args {
     /// Flags that were given and have no meaning here.
     #[arg(skip)]
     pub(crate) ignored: Vec<&'static str>,
+}
+
+/// Whether mass deletions are held back, and from which share of a store's Secrets on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletionBrake {
+    /// They aren't.
+    Off,
+    /// From this share on.
+    At(Share),
 }
 
 /// Flags of the reference that have no meaning here (yet): accepted, so that its manifests start, and named in the log.
@@ -81,7 +107,6 @@ const IGNORED: &[(&str, bool)] = &[
     ("enable-secret-api-read-on-cache-mismatch", true),
     ("enable-generator-state", true),
     ("enable-extended-metric-labels", true),
-    ("unsafe-allow-generic-targets", true),
     ("generator-gc-grace-period", false),
     ("enable-vault-token-cache", true),
     ("vault-token-cache-size", false),
@@ -105,6 +130,13 @@ impl Args {
         Delims { left: self.template_left_delimiter.clone(), right: self.template_right_delimiter.clone() }
     }
 
+    pub(crate) fn brake(&self) -> Option<Brake> {
+        match self.deletion_brake {
+            DeletionBrake::Off => None,
+            DeletionBrake::At(share) => Some(Brake { share, least: self.deletion_brake_least }),
+        }
+    }
+
     fn read(line: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<Self, clap::Error> {
         let ignored = IGNORED.iter().map(|(name, switch)| {
             let flag = Arg::new(*name).long(*name).hide(true);
@@ -118,6 +150,10 @@ impl Args {
         let given = IGNORED.iter().map(|(name, _)| *name).filter(|name| matches.contains_id(name)).collect();
         Ok(Self { ignored: given, ..Self::from_arg_matches(&matches)? })
     }
+}
+
+fn deletion_brake(text: &str) -> Result<DeletionBrake, String> {
+    if text == "off" { Ok(DeletionBrake::Off) } else { text.parse().map(DeletionBrake::At) }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -154,12 +190,29 @@ mod tests {
             "--enable-flood-gate=false",
             "--store-requeue-interval=1m30s",
             "--enable-cluster-store-reconciler",
+            "--unsafe-allow-generic-targets",
         ])
         .unwrap();
+        assert!(args.unsafe_allow_generic_targets && !Args::read(["controller"]).unwrap().unsafe_allow_generic_targets);
         assert_eq!(args.concurrent, 1);
         assert!(!args.enable_flood_gate && args.enable_cluster_store_reconciler);
         assert_eq!(args.store_requeue_interval, Duration::from_secs(90));
         assert_eq!(args.ignored, ["client-qps", "enable-leader-election"]);
+    }
+
+    #[test]
+    fn what_is_safer_than_the_reference_is_asked_for() {
+        let read = |line: &[&str]| Args::read(["controller"].iter().chain(line));
+        let default = read(&[]).unwrap();
+        assert!(default.adopt_existing_secrets && default.brake().is_none());
+        let safer =
+            read(&["--adopt-existing-secrets=false", "--deletion-brake=20%", "--deletion-brake-least=3"]).unwrap();
+        assert!(!safer.adopt_existing_secrets);
+        assert_eq!(safer.brake(), Some(Brake { share: "20%".parse().unwrap(), least: 3 }));
+        for wrong in ["20", "200%", "some"] {
+            let error = read(&[&format!("--deletion-brake={wrong}")]).unwrap_err().to_string();
+            assert!(error.contains("--deletion-brake") && error.contains("such as 20%, or off"), "{error}");
+        }
     }
 
     #[test]

@@ -6,11 +6,14 @@ use std::time::Duration;
 use api::{SecretStoreSpec, StoreKind};
 use engine::Engine;
 use kube::Client;
+use plan::brake::Brake;
 use plan::template;
 use providers::{Environment, HttpClients};
 use telemetry::Metrics;
 
+use crate::deletions::Deletions;
 use crate::events::Events;
+use crate::ingest::generic::GenericTargets;
 use crate::queue::Workqueue;
 use crate::world::{Key, StoreKey, World};
 
@@ -22,6 +25,11 @@ pub(crate) struct Settings {
     pub(crate) flood_gate: bool,
     pub(crate) cluster_stores: bool,
     pub(crate) secret_stores: bool,
+    /// Whether targets may be of any kind.
+    pub(crate) generic_targets: bool,
+    /// Whether a filled Secret of nobody is taken over.
+    pub(crate) adopt_existing: bool,
+    pub(crate) deletion_brake: Option<Brake>,
 }
 
 impl Settings {
@@ -43,6 +51,8 @@ impl Settings {
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) world: World,
+    pub(crate) generic_targets: GenericTargets,
+    pub(crate) deletions: Deletions,
     pub(crate) external_secrets: Workqueue<Key>,
     pub(crate) stores: Workqueue<StoreKey>,
     pub(crate) engine: Engine,

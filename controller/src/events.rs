@@ -68,6 +68,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// What was told and not written.
+    #[cfg(test)]
+    pub(crate) fn told(&mut self) -> Vec<Note> {
+        std::iter::from_fn(|| self.receiver.try_recv().ok()).map(|(_, note, _)| note).collect()
+    }
+
     /// Runs until every [`Events`] is gone.
     pub(crate) async fn run(mut self) {
         let mut number: u64 = 0;

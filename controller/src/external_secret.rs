@@ -1,14 +1,22 @@
 //! Reconciles one ExternalSecret. Decisions live in `plan`; this file only orders the steps.
 
 mod apply;
+#[cfg(test)]
+mod crowd;
 mod deletion;
 mod fetch;
+mod finalizer;
 mod gather;
+mod generic;
+mod pause;
 mod report;
+#[cfg(test)]
+mod safety;
+#[cfg(test)]
+mod scenario;
 mod templates;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use plan::refresh::{self, Due};
 use plan::status::{Again, Verdict};
@@ -17,21 +25,32 @@ use provider::Retry;
 pub(crate) use fetch::open;
 pub(crate) use gather::store_key;
 pub(crate) use report::refuse_unreadable;
+use templates::NoData;
 
 use crate::clock;
 use crate::context::Context;
+use crate::deletions;
 use crate::queue::Next;
 use crate::world::Key;
 
 /// Brings one ExternalSecret's Secret to what its spec says.
 pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key) -> Next {
-    let now = clock::now();
+    let next = reconcile_at(cx, key, clock::now()).await;
+    finalizer::take_away(cx, key, next).await // I/O, once an object
+}
+
+async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Next {
     let seen = match gather::gather(cx, key).await {
         // I/O
-        Ok(gather::Seen::Gone) => return Next::OnChange,
+        Ok(gather::Seen::Gone) => {
+            cx.generic_targets.release(key);
+            deletions::settled(cx, key, false);
+            return Next::OnChange;
+        }
         Ok(gather::Seen::Deleted(object)) => return deletion::release(cx, &object).await, // I/O
         Ok(gather::Seen::Foreign) => return Next::OnChange,
         Ok(gather::Seen::StorePending) => return Next::OnChange,
+        Ok(gather::Seen::Paused(object, by)) => return pause::stand_still(cx, &object, by.as_ref()).await, // I/O
         Ok(gather::Seen::Live(seen)) => *seen,
         Err(error) => return unreachable_api(key, &error),
     };
@@ -40,31 +59,48 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key) -> Next {
         let verdict = Verdict::stuck(refusal.clone(), refusal);
         return report::report(cx, &seen, report::Outcome::unwritten(verdict), now).await; // I/O
     }
+    if let Some(manifest) = seen.object.spec.target.manifest.clone() {
+        return generic::reconcile(cx, seen, &manifest, now).await;
+    }
+    cx.generic_targets.release(key);
     match refresh::due(&seen.refresh_input(), now) {
         Due::Now(_) => {}
         Due::Wait if seen.forced => {}
-        Due::Wait => return seen.next_wakeup(now),
+        Due::Wait => {
+            apply::mark(cx, &seen).await; // I/O
+            return pause::resumed(cx, &seen, seen.next_wakeup(now)).await; // I/O
+        }
     }
     let answers = fetch::fetch(cx, &seen).await; // I/O, a failure is a value
     let assembled = match templates::assemble(cx, &seen, answers, now).await {
         // pure
         Ok(assembled) => assembled,
-        Err(failure) => {
-            let after = failure.cause.as_ref().map(provider::Error::retry_when);
-            let verdict = Verdict::failed("could not get secret data from provider", failure.text);
-            let next = report::report(cx, &seen, report::Outcome::unwritten(verdict), now).await; // I/O
-            return match after {
-                Some(Retry::After(wait)) => Next::FailedFor(wait),
-                Some(Retry::Backoff) | None => next,
-            };
+        Err(nothing) => {
+            apply::mark(cx, &seen).await; // I/O
+            return without_data(cx, &seen, nothing, now).await; // I/O
         }
     };
     let rendered = templates::render(cx, &seen, &assembled.data, now).await; // I/O for what it is read from, then pure
     match apply::apply(cx, &seen, assembled, rendered).await {
         // I/O
         Ok(outcome) => report::report(cx, &seen, outcome, now).await, // I/O
-        // Somebody else wrote the Secret in the meantime: what was read is stale, nothing is to be reported.
-        Err(apply::Raced) => Next::After(Duration::from_millis(200)),
+        // Somebody else keeps writing the Secret: what was read is stale, nothing is to be reported.
+        Err(apply::Raced) => Next::Backoff,
+    }
+}
+
+/// Reports that there is no data. A backend that said when to come back isn't asked before.
+async fn without_data(cx: &Arc<Context>, seen: &gather::Live, nothing: NoData, now: jiff::Timestamp) -> Next {
+    let NoData { failure, entries } = nothing;
+    let after = failure.cause.as_ref().map(provider::Error::retry_when);
+    let verdict = Verdict::failed("could not get secret data from provider", failure.text);
+    let verdict = if seen.object.spec.target.manifest.is_some() { verdict.of_resource() } else { verdict };
+    let outcome = report::Outcome { failures: entries, ..report::Outcome::unwritten(verdict) };
+    let next = report::report(cx, seen, outcome, now).await; // I/O
+    match after {
+        Some(Retry::After(wait)) => Next::FailedFor(wait),
+        Some(Retry::Never) => Next::OnChange,
+        Some(Retry::Backoff) | None => next,
     }
 }
 
@@ -72,8 +108,8 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key) -> Next {
 fn next(verdict: &Verdict, seen: &gather::Live, now: jiff::Timestamp) -> Next {
     match verdict {
         Verdict::Done { reason: _, message: _ } => seen.next_after_sync(now),
-        Verdict::Failed { message: _, text: _, detail: _, again: Again::Backoff } => Next::Backoff,
-        Verdict::Failed { message: _, text: _, detail: _, again: Again::OnChange } => Next::OnChange,
+        Verdict::Failed { reason: _, message: _, text: _, detail: _, again: Again::Backoff } => Next::Backoff,
+        Verdict::Failed { reason: _, message: _, text: _, detail: _, again: Again::OnChange } => Next::OnChange,
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) fn settings() -> Settings {
         cluster_stores: true,
         secret_stores: true,
         generic_targets: true,
+        adopt_existing: true,
+        deletion_brake: None,
     }
 }
 
@@ -46,10 +48,15 @@ pub(crate) fn over(api: &FakeApi, settings: Settings) -> (Arc<Context>, Writer) 
         client,
         world: Default::default(),
         generic_targets: Default::default(),
+        deletions: Default::default(),
         external_secrets: Default::default(),
         stores: Default::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
-        templates: template::Engine::new(template::Functions::eso(), template::Delims::default(), template::Limits::default()),
+        templates: template::Engine::new(
+            template::Functions::eso(),
+            template::Delims::default(),
+            template::Limits::default(),
+        ),
         environment,
         http,
         events,

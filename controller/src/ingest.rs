@@ -2,6 +2,7 @@
 //!
 //! Lives here: what a change of each kind means for whom. Deliberately not here: the records (`world`), the work itself.
 
+pub(crate) mod generic;
 mod watch;
 
 use std::collections::HashSet;
@@ -23,7 +24,7 @@ use crate::dependencies::{Dependant, Input};
 use crate::external_secret::{refuse_unreadable, store_key};
 use crate::world::{Change, Key, SecretSeen, StoreKey, StoreRecord};
 
-pub(crate) use watch::{Told, follow};
+pub(crate) use watch::{Told, follow, follow_labelled};
 
 /// Which kinds are watched, and where.
 #[derive(Clone, Debug)]
@@ -170,7 +171,15 @@ async fn stores<K>(
 /// A store was seen in this version.
 pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
     let key = record.key.clone();
-    match cx.world.put_store(record) {
+    let freed = cx.world.store(&key).is_some_and(|before| before.meta.annotations != record.meta.annotations);
+    let change = cx.world.put_store(record);
+    if freed {
+        // Whatever stood still because of an annotation goes on, or stands still now.
+        for dependant in dependants(cx, &key) {
+            cx.external_secrets.wake(dependant, Lane::Asked);
+        }
+    }
+    match change {
         Change::New => cx.stores.wake(key, Lane::New),
         Change::Relevant => store_changed(cx, &key),
         Change::Irrelevant => {}
@@ -279,6 +288,10 @@ fn missing_inputs(cx: &Arc<Context>, kind: SourceKind, present: &HashSet<Key>) {
 fn target_changed(cx: &Arc<Context>, secret: &Key) {
     let now = cx.world.secret(secret);
     for key in cx.world.targeting(secret) {
+        // Another object of that name is its target.
+        if cx.world.external_secret(&key).is_some_and(|object| object.spec.target.manifest.is_some()) {
+            continue;
+        }
         let verified = cx.world.memory(&key).verified;
         let same = verified
             .zip(now.as_ref())

@@ -6,6 +6,7 @@
 mod args;
 mod clock;
 mod context;
+mod deletions;
 mod dependencies;
 mod events;
 mod external_secret;
@@ -18,6 +19,7 @@ mod queue;
 mod run;
 mod secret_store;
 mod status_write;
+mod turns;
 mod world;
 
 pub use args::Args;

@@ -327,6 +327,47 @@ mod tests {
         assert!(served.is_some_and(|turn| turn <= AGEING_TURNS as usize), "{served:?}");
     }
 
+    /// An hour of a thousand objects that always fail and a thousand that never do.
+    #[test]
+    fn objects_that_fail_take_no_turn_from_those_that_don_t() {
+        const EACH: usize = 1000;
+        let interval = Duration::from_secs(600);
+        let start = Instant::now();
+        let mut queue = Queue::default();
+        (0..2 * EACH).for_each(|key| queue.wake(key, Lane::New));
+        let is_bad = |key: usize| key.is_multiple_of(2);
+        let (mut now, mut tries, mut due) = (start, vec![0; 2 * EACH], vec![start; 2 * EACH]);
+        while now <= start + Duration::from_secs(3600) {
+            let mut round: Vec<usize> = Vec::new();
+            while let Some(key) = queue.pop(now) {
+                tries[key] += 1;
+                round.push(key);
+                if is_bad(key) {
+                    queue.done(key, Next::Backoff, now);
+                } else {
+                    assert_eq!(due[key], now, "{key} was not served when it was due");
+                    due[key] = now + interval;
+                    queue.done(key, Next::After(interval), now);
+                }
+            }
+            // However often the bad ones come back, none comes twice in a round: a good one waits for each once at most.
+            let turns = round.len();
+            round.sort_unstable();
+            round.dedup();
+            assert_eq!(round.len(), turns);
+            now = queue.next_timer().unwrap();
+        }
+        // 1 + 2 + … + 256 s and then every 7 minutes.
+        let (bad, good): (Vec<usize>, Vec<usize>) = (0..2 * EACH).partition(|key| is_bad(*key));
+        assert!(bad.iter().all(|key| tries[*key] == 17), "{:?}", bad.iter().map(|key| tries[*key]).max());
+        assert!(good.iter().all(|key| tries[*key] == 7));
+
+        // One that is new, or asked for, goes before all that fail.
+        let later = now + BACKOFF_CAP;
+        queue.wake(2 * EACH, Lane::New);
+        assert_eq!(queue.pop(later), Some(2 * EACH));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_timer_wakes_a_sleeping_worker() {
         let queue = Workqueue::default();

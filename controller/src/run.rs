@@ -57,6 +57,7 @@ async fn serve(args: Args) -> Result<(), String> {
         client,
         world: Default::default(),
         generic_targets: Default::default(),
+        deletions: Default::default(),
         external_secrets: Workqueue::default(),
         stores: Workqueue::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
@@ -72,6 +73,8 @@ async fn serve(args: Args) -> Result<(), String> {
             cluster_stores: args.enable_cluster_store_reconciler,
             secret_stores: args.enable_secret_store_reconciler,
             generic_targets: args.unsafe_allow_generic_targets,
+            adopt_existing: args.adopt_existing_secrets,
+            deletion_brake: args.brake(),
         },
     });
     let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();

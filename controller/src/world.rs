@@ -12,6 +12,7 @@ use plan::names::{MANAGED_LABEL, OWNER_LABEL};
 use plan::template::SourceKind;
 
 use crate::dependencies::{Dependant, Dependencies, Input};
+use crate::turns::{Turn, Turns};
 
 /// A namespaced object of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,13 +63,17 @@ impl StoreRecord {
     }
 }
 
+/// The annotations of a store that mean something.
+const KEPT_ANNOTATIONS: [&str; 3] =
+    [crate::secret_store::IGNORE_MAINTENANCE, plan::pause::PAUSED_ANNOTATION, plan::brake::ALLOW_ANNOTATION];
+
 /// What of a store's metadata is kept.
 fn slim(meta: ObjectMeta) -> ObjectMeta {
     let annotations: BTreeMap<String, String> = meta
         .annotations
         .unwrap_or_default()
         .into_iter()
-        .filter(|(key, _)| key == crate::secret_store::IGNORE_MAINTENANCE)
+        .filter(|(key, _)| KEPT_ANNOTATIONS.contains(&key.as_str()))
         .collect();
     ObjectMeta { annotations: Some(annotations), managed_fields: None, labels: None, ..meta }
 }
@@ -103,6 +108,10 @@ pub(crate) struct Memory {
     pub(crate) told: Option<Note>,
     /// Something that it depends on changed: the next reconcile fetches although no refresh is due.
     pub(crate) forced: bool,
+    /// The UID of the Secret that was given our label for its name alone: it isn't given it twice.
+    pub(crate) marked: Option<String>,
+    /// When an unneeded finalizer is taken away.
+    pub(crate) turn: Turn,
 }
 
 /// Proof that a version of the target was as wished.
@@ -145,6 +154,8 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct World {
     inner: RwLock<Inner>,
+    /// Of objects with an unneeded finalizer.
+    pub(crate) turns: Turns,
 }
 
 /// What a watched ExternalSecret's new version means.

@@ -87,9 +87,6 @@ pub fn unsupported(spec: &ExternalSecretSpec) -> Option<String> {
             return field(format!("spec.dataFrom[{index}].sourceRef.generatorRef"));
         }
     }
-    if spec.target.manifest.is_some() {
-        return field("spec.target.manifest".into());
-    }
     None
 }
 

@@ -1,17 +1,22 @@
 //! Decisions of the controller: pure functions of plain data, with the time handed in.
 //!
 //! Lives here: what to fetch and what it means ([`data`], [`rewrite`]), whether a refresh is due ([`refresh`]), what
-//! templates make of it ([`mod@template`]), the target ([`target`]), and what is reported ([`status`], [`store`],
-//! [`event`]).
+//! templates make of it ([`mod@template`]), the target ([`target`], [`generic_target`]), what holds the controller back
+//! ([`pause`], [`adoption`], [`brake`]), and what is reported ([`status`], [`failures`], [`store`], [`event`]).
 //! Deliberately not here: anything that reads or writes; this crate lists no runtime and no client.
 
+pub mod adoption;
+pub mod brake;
 mod cron;
 pub mod data;
 pub mod decode;
 pub mod event;
+pub mod failures;
+pub mod generic_target;
 pub mod hash;
 pub mod keys;
 pub mod names;
+pub mod pause;
 pub mod refresh;
 pub mod rewrite;
 pub mod secret_object;

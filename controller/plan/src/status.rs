@@ -17,6 +17,14 @@ pub enum Reason {
     SecretMissing,
     /// It failed.
     SecretSyncedError,
+    /// A target that is no Secret is as wished.
+    ResourceSynced,
+    /// As [`Reason::SecretDeleted`], of a target that is no Secret.
+    ResourceDeleted,
+    /// As [`Reason::SecretMissing`], of a target that is no Secret.
+    ResourceMissing,
+    /// As [`Reason::SecretSyncedError`], of a target that is no Secret.
+    ResourceSyncedError,
 }
 
 impl Reason {
@@ -27,6 +35,10 @@ impl Reason {
             Self::SecretDeleted => "SecretDeleted",
             Self::SecretMissing => "SecretMissing",
             Self::SecretSyncedError => "SecretSyncedError",
+            Self::ResourceSynced => "ResourceSynced",
+            Self::ResourceDeleted => "ResourceDeleted",
+            Self::ResourceMissing => "ResourceMissing",
+            Self::ResourceSyncedError => "ResourceSyncedError",
         }
     }
 }
@@ -52,6 +64,8 @@ pub enum Verdict {
     },
     /// Not Ready; what was synced before stays.
     Failed {
+        /// Why: the reason of a failure, for a Secret or for another target.
+        reason: Reason,
         /// The condition's message.
         message: String,
         /// The full text: the event's message.
@@ -81,7 +95,31 @@ impl Verdict {
 
     fn of(message: impl Into<String>, text: impl Into<String>, again: Again) -> Self {
         let text = text.into();
-        Self::Failed { message: message.into(), detail: text.clone(), text, again }
+        Self::Failed { reason: Reason::SecretSyncedError, message: message.into(), detail: text.clone(), text, again }
+    }
+
+    /// The same about a target that is no Secret: a failure's reason is `ResourceSyncedError`.
+    #[must_use]
+    pub fn of_resource(self) -> Self {
+        match self {
+            Self::Done { reason, message } => Self::Done { reason, message },
+            Self::Failed { reason: _, message, text, detail, again } => {
+                Self::Failed { reason: Reason::ResourceSyncedError, message, text, detail, again }
+            }
+        }
+    }
+
+    /// The same with a detail of its own, unless it is empty or the object is Ready.
+    #[must_use]
+    pub fn with_detail(self, more: impl Into<String>) -> Self {
+        let more = more.into();
+        match self {
+            Self::Failed { reason, message, text, detail: _, again } if !more.is_empty() => {
+                Self::Failed { reason, message, text, detail: more, again }
+            }
+            Self::Done { reason: _, message: _ }
+            | Self::Failed { reason: _, message: _, text: _, detail: _, again: _ } => self,
+        }
     }
 }
 
@@ -103,8 +141,8 @@ pub fn after(
             }
             ready("True", reason.as_str(), message, None)
         }
-        Verdict::Failed { message, text: _, detail, again: _ } => {
-            ready("False", Reason::SecretSyncedError.as_str(), message, Some(detail.clone()))
+        Verdict::Failed { reason, message, text: _, detail, again: _ } => {
+            ready("False", reason.as_str(), message, Some(detail.clone()))
         }
     };
     set(&mut next.conditions, condition, now);
@@ -115,7 +153,7 @@ pub fn after(
 pub fn note(verdict: &Verdict) -> Option<Note> {
     match verdict {
         Verdict::Done { reason: _, message: _ } => None,
-        Verdict::Failed { message: _, text, detail: _, again: _ } => {
+        Verdict::Failed { reason: _, message: _, text, detail: _, again: _ } => {
             Some(Note::warning(EventReason::UpdateFailed, text.clone()))
         }
     }
@@ -185,6 +223,17 @@ mod tests {
         assert_eq!(bad.synced_resource_version, good.synced_resource_version);
         assert_eq!(bad.binding, good.binding);
         assert_eq!(bad.conditions[0].last_transition_time, Some(Time(at(20))));
+    }
+
+    #[test]
+    fn a_target_that_is_no_secret_has_reasons_of_its_own() {
+        let verdict = Verdict::failed("could not delete resource", "why").of_resource();
+        let status = after(&ExternalSecretStatus::default(), &verdict, None, "1-a", at(10));
+        let told = |status: &ExternalSecretStatus| status.conditions[0].clone();
+        assert_eq!(told(&status).reason.as_deref(), Some("ResourceSyncedError"));
+        assert_eq!(told(&status).detail.as_deref(), Some("why"));
+        let status = after(&status, &verdict.with_detail("why, and what to do"), None, "1-a", at(10));
+        assert_eq!(told(&status).detail.as_deref(), Some("why, and what to do"));
     }
 
     #[test]

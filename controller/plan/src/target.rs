@@ -20,7 +20,12 @@ pub struct Decision {
     pub write: Write,
     /// The condition afterwards.
     pub verdict: Verdict,
+    /// The target is as wished once the write is done. Not so where the policies leave it alone.
+    pub fulfilled: bool,
 }
+
+/// Most bytes that the values of a Secret may have together; the API server refuses more.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// The one write to the target Secret.
 #[derive(Debug, PartialEq)]
@@ -88,48 +93,70 @@ pub fn decide(
         match spec.target.deletion_policy {
             DeletionPolicy::Delete => return emptied(owner, spec, existing),
             DeletionPolicy::Retain => {
-                return Decision {
-                    write: Write::Nothing,
-                    verdict: Verdict::done(Reason::SecretSynced, "secret retained due to DeletionPolicy=Retain"),
-                };
+                return untouched(Verdict::done(Reason::SecretSynced, "secret retained due to DeletionPolicy=Retain"));
             }
             DeletionPolicy::Merge => {}
         }
     }
     let content = Content { data, rendered };
     match (policy, existing) {
-        (CreationPolicy::None, _) => synced(Write::Nothing),
-        (CreationPolicy::Merge, None) => Decision {
-            write: Write::Nothing,
-            verdict: Verdict::done(Reason::SecretMissing, "secret will not be created due to CreationPolicy=Merge"),
-        },
+        (CreationPolicy::None, _) => untouched(Verdict::done(Reason::SecretSynced, "secret synced")),
+        (CreationPolicy::Merge, None) => {
+            untouched(Verdict::done(Reason::SecretMissing, "secret will not be created due to CreationPolicy=Merge"))
+        }
         (CreationPolicy::Owner | CreationPolicy::Orphan | CreationPolicy::CreateOrMerge, None) => {
             let fresh = SecretObject::new(owner.namespace.clone(), name(text(owner.name.as_ref()), spec));
-            match shaped(owner, spec, content, fresh, false) {
+            let wished = shaped(owner, spec, content, fresh, false).and_then(|wished| fits(&wished).map(|()| wished));
+            match wished {
                 Ok(wished) => synced(Write::Create(Box::new(wished))),
-                Err(refusal) => Decision { write: Write::Nothing, verdict: refusal.verdict() },
+                Err(refusal) => untouched(refusal.verdict()),
             }
         }
-        (_, Some(live)) => match shaped(owner, spec, content, live.clone(), true) {
-            Err(refusal) => {
-                let secret = text(live.metadata.name.as_ref());
-                let text = format!("unable to mutate secret {secret}: {}", refusal.text);
-                Decision { write: Write::Nothing, verdict: Refusal { text, ..refusal }.verdict() }
+        (_, Some(live)) => {
+            let secret = text(live.metadata.name.as_ref());
+            match shaped(owner, spec, content, live.clone(), true) {
+                Err(refusal) => untouched(refusal.within(&format!("unable to mutate secret {secret}")).verdict()),
+                Ok(wished) => update(live, wished),
             }
-            Ok(wished) if wished == *live => synced(Write::Nothing),
-            Ok(wished) if live.immutable == Some(true) && (wished.data != live.data || wished.type_ != live.type_) => {
-                let secret = text(live.metadata.name.as_ref());
-                Decision {
-                    write: Write::Nothing,
-                    verdict: Verdict::stuck(
-                        "could not update secret, target is immutable",
-                        format!("unable to update secret {secret}: secret is immutable"),
-                    ),
-                }
-            }
-            Ok(wished) => synced(Write::Update(Box::new(wished))),
-        },
+        }
     }
+}
+
+fn update(live: &SecretObject, wished: SecretObject) -> Decision {
+    let secret = text(live.metadata.name.as_ref());
+    if wished == *live {
+        return synced(Write::Nothing);
+    }
+    if live.immutable == Some(true) && (wished.data != live.data || wished.type_ != live.type_) {
+        // Its metadata can still change: the reference tracks Secrets by it.
+        let mut told = live.clone();
+        told.metadata = wished.metadata;
+        let write = if told == *live { Write::Nothing } else { Write::Update(Box::new(told)) };
+        let verdict = Verdict::stuck(
+            "could not update secret, target is immutable",
+            format!("unable to update secret {secret}: secret is immutable"),
+        );
+        return Decision { write, verdict, fulfilled: false };
+    }
+    match fits(&wished) {
+        Ok(()) => synced(Write::Update(Box::new(wished))),
+        Err(refusal) => untouched(refusal.within(&format!("unable to update secret {secret}")).verdict()),
+    }
+}
+
+/// Whether the API server would take that much. It isn't asked: a refusal would cost megabytes at each try.
+fn fits(wished: &SecretObject) -> Result<(), Refusal> {
+    let bytes: usize = wished.data.values().map(|value| value.expose().len()).sum();
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let secret = text(wished.metadata.name.as_ref());
+    let text = format!("Secret {secret:?} is invalid: data: Too long: may not be more than {MAX_BYTES} bytes");
+    let detail = format!(
+        "the values of secret {secret} have {bytes} bytes together, and a Secret holds at most {MAX_BYTES} (1 MiB): \
+         fetch less, or split the data over several ExternalSecrets"
+    );
+    Err(Refusal { detail, ..Refusal::again(text) })
 }
 
 /// Other Secrets of the namespace that this ExternalSecret made under an earlier target name.
@@ -138,20 +165,21 @@ pub fn orphans<'a>(current: &str, owned: impl Iterator<Item = &'a str>) -> Vec<&
 }
 
 fn synced(write: Write) -> Decision {
-    Decision { write, verdict: Verdict::done(Reason::SecretSynced, "secret synced") }
+    Decision { write, verdict: Verdict::done(Reason::SecretSynced, "secret synced"), fulfilled: true }
+}
+
+fn untouched(verdict: Verdict) -> Decision {
+    Decision { write: Write::Nothing, verdict, fulfilled: false }
 }
 
 fn emptied(owner: &ObjectMeta, spec: &ExternalSecretSpec, existing: Option<&SecretObject>) -> Decision {
     let policy = spec.target.creation_policy;
     if policy != CreationPolicy::Owner {
         let target = name(text(owner.name.as_ref()), spec);
-        return Decision {
-            write: Write::Nothing,
-            verdict: Verdict::stuck(
-                "could not delete secret",
-                format!("unable to delete secret {target}: creationPolicy={} is not Owner", policy.as_str()),
-            ),
-        };
+        return untouched(Verdict::stuck(
+            "could not delete secret",
+            format!("unable to delete secret {target}: creationPolicy={} is not Owner", policy.as_str()),
+        ));
     }
     let write = match existing {
         None => Write::Nothing,
@@ -159,7 +187,8 @@ fn emptied(owner: &ObjectMeta, spec: &ExternalSecretSpec, existing: Option<&Secr
             Write::Delete { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() }
         }
     };
-    Decision { write, verdict: Verdict::done(Reason::SecretDeleted, "secret deleted due to DeletionPolicy=Delete") }
+    let verdict = Verdict::done(Reason::SecretDeleted, "secret deleted due to DeletionPolicy=Delete");
+    Decision { write, verdict, fulfilled: false }
 }
 
 /// The event of a write that was done.
@@ -224,10 +253,15 @@ impl Refusal {
         Self { message, text, detail: String::new(), again: Again::OnChange }
     }
 
+    /// The same inside of a longer text.
+    fn within(self, prefix: &str) -> Self {
+        Self { text: format!("{prefix}: {}", self.text), ..self }
+    }
+
     fn verdict(self) -> Verdict {
         let Self { message, text, detail, again } = self;
         let detail = if detail.is_empty() { text.clone() } else { detail };
-        Verdict::Failed { message: message.into(), text, detail, again }
+        Verdict::Failed { reason: Reason::SecretSyncedError, message: message.into(), text, detail, again }
     }
 }
 
@@ -245,8 +279,7 @@ fn shaped(
     // A target that the manifest declares immutable keeps the data it was created with.
     if !(spec.target.immutable && exists) {
         let Rendered { data, labels, annotations, finalizers, type_ } = content.rendered(owner, spec)?;
-        let manager = field_manager(text(owner.name.as_ref()));
-        let ours = Ours::of(secret.metadata.managed_fields.as_deref().unwrap_or_default(), &manager);
+        let ours = Ours::of(secret.metadata.managed_fields.as_deref().unwrap_or_default(), text(owner.name.as_ref()));
         secret.data.retain(|key, _| !ours.data.contains(key));
         let present = secret.metadata.labels.get_or_insert_default();
         present.retain(|key, _| !ours.labels.contains(key));
@@ -347,19 +380,28 @@ struct Ours {
 }
 
 impl Ours {
-    fn of(entries: &[ManagedFieldsEntry], manager: &str) -> Self {
+    fn of(entries: &[ManagedFieldsEntry], owner: &str) -> Self {
+        let (of_data, of_metadata) = (field_manager(owner), metadata_manager(owner));
         let mut ours = Self::default();
-        for fields in entries
-            .iter()
-            .filter(|entry| entry.manager.as_deref() == Some(manager))
-            .filter_map(|entry| entry.fields_v1.as_ref())
-        {
-            ours.data.extend(keys_at(&fields.0, "/f:data"));
-            ours.labels.extend(keys_at(&fields.0, "/f:metadata/f:labels"));
-            ours.annotations.extend(keys_at(&fields.0, "/f:metadata/f:annotations"));
+        for entry in entries {
+            let Some(fields) = &entry.fields_v1 else { continue };
+            let manager = entry.manager.as_deref();
+            if manager == Some(of_data.as_str()) {
+                ours.data.extend(keys_at(&fields.0, "/f:data"));
+            }
+            if manager == Some(of_metadata.as_str()) {
+                ours.labels.extend(keys_at(&fields.0, "/f:metadata/f:labels"));
+                ours.annotations.extend(keys_at(&fields.0, "/f:metadata/f:annotations"));
+            }
         }
         ours
     }
+}
+
+/// The manager whose labels and annotations are cleaned up. The reference measures the ExternalSecret's name alone here,
+/// so that under a name of 28 to 63 bytes, which [`field_manager`] hashes, they stay for ever; manifests may rely on it.
+fn metadata_manager(owner: &str) -> String {
+    if owner.len() > 63 { field_manager(owner) } else { format!("externalsecrets.external-secrets.io/{owner}") }
 }
 
 fn keys_at<'a>(fields: &'a serde_json::Value, pointer: &str) -> impl Iterator<Item = String> + 'a {

@@ -137,12 +137,10 @@ fn an_entry_s_own_store_goes_before_the_default_one() {
 
 #[test]
 fn what_is_not_supported_is_named() {
-    let cases = [
-        (
-            json!({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "UUID", "name": "u"}}}]}),
-            "spec.dataFrom[0].sourceRef.generatorRef",
-        ),
-    ];
+    let cases = [(
+        json!({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "UUID", "name": "u"}}}]}),
+        "spec.dataFrom[0].sourceRef.generatorRef",
+    )];
     for (given, field) in cases {
         assert_eq!(
             unsupported(&spec(given)),

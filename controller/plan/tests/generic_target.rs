@@ -1,4 +1,5 @@
 //! Targets that are no Secret: what is written for each policy and each live object, and what is told.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first thing that is not as it should be")]
 
 mod support;
 
@@ -69,7 +70,8 @@ fn stored(decision: &Decision) -> Value {
 
 fn served(object: &Manifest) -> Value {
     let mut object = object.expose().clone();
-    let kept = json!({"uid": "t", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 3});
+    let kept =
+        json!({"uid": "t", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 3});
     object["metadata"].as_object_mut().unwrap().extend(kept.as_object().unwrap().clone());
     object["status"] = json!({"phase": "Ready"});
     object
@@ -78,7 +80,7 @@ fn served(object: &Manifest) -> Value {
 #[test]
 fn each_policy_writes_what_it_may() {
     let foreign = json!({
-        "apiVersion": "example.io/v1", "kind": "Thing", "spec": {"keep": 1},
+        "apiVersion": "example.io/v1", "kind": "Thing", "spec": {"keep": 1}, "status": {"phase": "Ready"},
         "metadata": {"name": "es", "namespace": "shop", "uid": "t", "resourceVersion": "7", "labels": {"l": "1"}, "finalizers": ["f/x"]},
     });
     let missing = "ResourceMissing: resource will not be created due to CreationPolicy=Merge";
@@ -102,6 +104,7 @@ fn each_policy_writes_what_it_may() {
             let metadata = &object.expose()["metadata"];
             assert_eq!((&metadata["uid"], &metadata["resourceVersion"]), (&json!("t"), &json!("7")), "{policy}");
             assert_eq!(metadata["finalizers"], json!(["f/x"]), "{policy}");
+            assert_eq!(object.expose()["status"], json!({"phase": "Ready"}), "{policy}");
             let builds_on_it = policy.ends_with("Merge");
             assert_eq!(object.expose()["spec"].get("keep").is_some(), builds_on_it, "{policy}");
         }
@@ -195,7 +198,8 @@ fn a_target_of_somebody_else_is_left_to_them() {
 #[test]
 fn a_template_that_fails_writes_nothing_and_tells_where() {
     for policy in ["Owner", "Merge", "None"] {
-        let target = json!({"creationPolicy": policy, "template": {"templateFrom": [{"literal": "a: b", "target": "spec[0]"}]}});
+        let target =
+            json!({"creationPolicy": policy, "template": {"templateFrom": [{"literal": "a: b", "target": "spec[0]"}]}});
         let decision = decided(target, None, None);
         let why = "failed to execute literal template: failed to set path spec[0]: expected array at index 0 but found map[string]interface {}";
         assert_eq!(
@@ -203,8 +207,19 @@ fn a_template_that_fails_writes_nothing_and_tells_where() {
             ("nothing", format!("ResourceSyncedError: could not apply template to manifest: {why}")),
             "{policy}"
         );
-        let Verdict::Failed { detail, .. } = &decision.verdict else { panic!("{decision:?}") };
+        let Verdict::Failed { reason: _, message: _, text: _, detail, again: _ } = &decision.verdict else {
+            panic!("{decision:?}")
+        };
         assert!(detail.starts_with("spec.target.template.templateFrom[0].literal"), "{detail}");
+    }
+}
+
+#[test]
+fn a_v1_secret_as_a_generic_target_is_held_to_the_rules_for_secrets() {
+    let path = json!({"templateFrom": [{"target": "type", "literal": "kubernetes.io/service-account-token"}]});
+    for (kind, refused) in [("Secret", true), ("ConfigMap", false)] {
+        let target = json!({"manifest": {"apiVersion": "v1", "kind": kind}, "template": path});
+        assert_eq!(told(&decided(target, None, None)).0, if refused { "nothing" } else { "create" }, "{kind}");
     }
 }
 
@@ -264,14 +279,17 @@ fn what_cannot_be_obeyed_is_refused_in_the_reference_s_words() {
     }
     let unknown = "ResourceSyncedError: could not get target resource: failed to get target resource: no matches for kind \"Thing\" in version \"example.io/v1\"";
     assert_eq!(verdict(&unknown_kind(&manifest("example.io/v1", "Thing"))), unknown);
-    assert!(verdict(&cluster_scoped(&manifest("v1", "Namespace"))).starts_with("stuck: SecretSyncedError: invalid generic target: target.manifest.kind Namespace of v1 is cluster-scoped"));
+    assert!(verdict(&cluster_scoped(&manifest("v1", "Namespace"))).starts_with(
+        "stuck: SecretSyncedError: invalid generic target: target.manifest.kind Namespace of v1 is cluster-scoped"
+    ));
 }
 
 #[test]
 fn writes_are_told_with_kind_and_name_and_failures_without_values() {
     let create = || decided(json!({}), None, None).write;
     let delete = || Write::Delete { uid: None, resource_version: None };
-    let noted = |write: &Write| note(write, "Thing", "db").map(|note| format!("{} {}", note.reason.as_str(), note.message));
+    let noted =
+        |write: &Write| note(write, "Thing", "db").map(|note| format!("{} {}", note.reason.as_str(), note.message));
     assert_eq!(noted(&create()).as_deref(), Some("Created Created Thing db"));
     assert_eq!(noted(&delete()).as_deref(), Some("Deleted Deleted Thing db"));
     assert_eq!(noted(&Write::Nothing), None);
@@ -288,7 +306,8 @@ fn writes_are_told_with_kind_and_name_and_failures_without_values() {
 
 #[test]
 fn a_schema_s_refusal_is_told_without_the_value() {
-    let message = r#"Thing.example.io "db" is invalid: spec.port: Invalid value: "canary": spec.port in body must be x"#;
+    let message =
+        r#"Thing.example.io "db" is invalid: spec.port: Invalid value: "canary": spec.port in body must be x"#;
     let subject = r#"Thing.example.io "db" is invalid"#;
     let cases = [
         (vec![], subject.to_owned()),

@@ -68,15 +68,20 @@ fn check(case: Case) {
     };
     let verdict = match &decision.verdict {
         Verdict::Done { reason, message } => format!("{}: {message}", reason.as_str()),
-        Verdict::Failed { reason: _, message, text, detail: _, again: Again::Backoff } => format!("failed: {message}: {text}"),
-        Verdict::Failed { reason: _, message, text, detail: _, again: Again::OnChange } => format!("stuck: {message}: {text}"),
+        Verdict::Failed { reason: _, message, text, detail: _, again: Again::Backoff } => {
+            format!("failed: {message}: {text}")
+        }
+        Verdict::Failed { reason: _, message, text, detail: _, again: Again::OnChange } => {
+            format!("stuck: {message}: {text}")
+        }
     };
     assert_eq!((write, verdict.as_str()), (want.write.as_str(), want.verdict.as_str()), "{name}: {secret}");
     contains(&name, "secret", &secret, &want.secret);
 
-    // Whatever is written is found intact afterwards, and deciding again writes nothing.
+    // Whatever is written is found intact afterwards, unless it couldn't be all, and deciding again writes nothing.
     if let Write::Create(secret) | Write::Update(secret) = &decision.write {
-        assert!(is_intact(spec.target.creation_policy, Some(secret)), "{name}: not intact after its own write");
+        let intact = is_intact(spec.target.creation_policy, Some(secret));
+        assert_eq!(intact, decision.fulfilled, "{name}: whether it is intact after its own write");
         let again = decide(&owner, &spec, data, rendered, Some(secret));
         assert_eq!(again.write, Write::Nothing, "{name}: a second decision writes again");
     }

@@ -51,6 +51,8 @@ impl ErrorKind {
 pub enum Retry {
     /// With the key's own exponential backoff.
     Backoff,
+    /// Not before something changes: another try can't help.
+    Never,
     /// Not before this has passed: the backend said so.
     After(Duration),
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use kube::Api;
 use kube::api::{DeleteParams, PostParams, Preconditions};
+use plan::adoption;
 use plan::data::Assembled;
 use plan::event::{EventReason, Note};
+use plan::failures;
 use plan::hash;
-use plan::names::field_manager;
+use plan::names::{MANAGED_LABEL, field_manager};
 use plan::secret_object::SecretObject;
 use plan::status::Verdict;
 use plan::target::{self, Decision, Write};
@@ -17,10 +19,14 @@ use secret::SecretMap;
 use super::gather::{Existing, Live};
 use super::report::Outcome;
 use crate::context::Context;
+use crate::deletions;
 use crate::lookup::api_text;
 use crate::world::{SecretSeen, Verified};
 
-/// The Secret changed between reading and writing.
+/// Reads of a Secret that somebody else keeps writing, before the whole object is put off.
+const TRIES: usize = 3;
+
+/// The Secret kept changing between reading and writing.
 #[derive(Debug)]
 pub(crate) struct Raced;
 
@@ -33,78 +39,152 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, Raced> {
     let Assembled { data, notes } = assembled;
     let wish = wish(seen, &data, rendered.as_ref());
-    let mut outcome = Outcome { verdict: Verdict::failed("could not update secret", ""), notes, binding: None };
-    if let Err(text) = remove_orphans(cx, seen, &mut outcome.notes).await {
-        outcome.verdict = Verdict::failed("could not delete orphaned secrets", text);
-        return Ok(outcome);
-    }
-    let read;
-    let existing = match &seen.existing {
+    let mut outcome =
+        Outcome { verdict: Verdict::failed("could not update secret", ""), notes, binding: None, failures: Vec::new() };
+    outcome.failures.extend(rendered.as_ref().and_then(|made| made.as_ref().err()).map(failures::of_template));
+    let mut read;
+    let mut existing = match &seen.existing {
         Existing::Verified(verified) if wish.is_some() && verified.wish == wish => {
             // Same wish, same version of the Secret: equal by construction.
             outcome.verdict = Verdict::done(plan::status::Reason::SecretSynced, "secret synced");
-            outcome.binding = Some(seen.target.name.clone());
-            return Ok(outcome);
+            return Ok(fulfilled(cx, seen, outcome).await);
         }
         Existing::Verified(_) => {
             read = match secrets(cx, seen).get_opt(&seen.target.name).await {
                 Ok(secret) => secret,
-                Err(error) => return Ok(failed(outcome, &error)),
+                Err(error) => return Ok(failed(outcome, seen, &Write::Nothing, &error)),
             };
             read.as_ref()
         }
         Existing::Read(secret) => Some(secret.as_ref()),
         Existing::NoneKnown | Existing::Missing => None,
     };
-    let decision = target::decide(&seen.object.metadata, &seen.object.spec, data.clone(), rendered.clone(), existing);
-    match write(cx, seen, &decision.write).await {
-        Err(kube::Error::Api(status)) if status.is_already_exists() && matches!(decision.write, Write::Create(_)) => {
-            // It exists without our label, or the watch hasn't told of it yet: decide anew on what is really there.
-            let live = match secrets(cx, seen).get_opt(&seen.target.name).await {
-                Ok(Some(live)) => live,
-                Ok(None) => return Err(Raced),
-                Err(error) => return Ok(failed(outcome, &error)),
-            };
-            let decision = target::decide(&seen.object.metadata, &seen.object.spec, data, rendered, Some(&live));
-            let written = write(cx, seen, &decision.write).await;
-            finish(cx, seen, outcome, decision, written, Some(&live), wish)
+    for _ in 0..TRIES {
+        if let Some(live) = existing.filter(|_| !cx.settings.adopt_existing)
+            && let Some(verdict) = adoption::refused(&seen.object.metadata, &seen.object.spec, live, data.is_empty())
+        {
+            return Ok(Outcome::unwritten(verdict));
         }
-        written => finish(cx, seen, outcome, decision, written, existing, wish),
+        let decision =
+            target::decide(&seen.object.metadata, &seen.object.spec, data.clone(), rendered.clone(), existing);
+        let unsure = existing.is_none() && matches!(seen.existing, Existing::NoneKnown);
+        if unsure && matches!(decision.write, Write::Nothing) {
+            // No creation will tell whether there is one, and something may follow from it.
+            read = match secrets(cx, seen).get_opt(&seen.target.name).await {
+                Ok(Some(live)) => Some(live),
+                Ok(None) => return Ok(finish(cx, seen, outcome, decision, None, None, wish).await),
+                Err(error) => return Ok(failed(outcome, seen, &Write::Nothing, &error)),
+            };
+            existing = read.as_ref();
+            continue;
+        }
+        if let Write::Delete { uid: _, resource_version: _ } = &decision.write
+            && let Some(verdict) = deletions::hold(cx, &seen.object)
+        {
+            return Ok(Outcome::unwritten(verdict));
+        }
+        match write(cx, seen, &decision.write).await {
+            Ok(written) => return Ok(finish(cx, seen, outcome, decision, written, existing, wish).await),
+            Err(kube::Error::Api(status)) if is_stale(&status, &decision.write) => {
+                // Decided anew on what is really there: the provider needn't be asked again for that.
+                read = match secrets(cx, seen).get_opt(&seen.target.name).await {
+                    Ok(Some(live)) => Some(live),
+                    Ok(None) => return Err(Raced),
+                    Err(error) => return Ok(failed(outcome, seen, &Write::Nothing, &error)),
+                };
+                existing = read.as_ref();
+            }
+            Err(error) => return Ok(failed(outcome, seen, &decision.write, &error)),
+        }
+    }
+    Err(Raced)
+}
+
+/// Whether a refusal means that the Secret isn't what was read. A creation is refused so if the Secret has not our
+/// label, or if the watch hasn't told of it yet.
+fn is_stale(status: &kube::core::Status, write: &Write) -> bool {
+    match write {
+        Write::Nothing => false,
+        Write::Create(_) => status.is_already_exists(),
+        Write::Update(_) | Write::Delete { uid: _, resource_version: _ } => {
+            status.is_conflict() || status.is_not_found()
+        }
     }
 }
 
-fn finish(
+async fn finish(
     cx: &Context,
     seen: &Live,
     mut outcome: Outcome,
     decision: Decision,
-    written: Result<Option<Verified>, kube::Error>,
+    written: Option<Verified>,
     existing: Option<&SecretObject>,
     wish: Option<String>,
-) -> Result<Outcome, Raced> {
-    match written {
-        Ok(verified) => {
-            outcome.notes.extend(target::note(&decision.write));
-            let done = matches!(decision.verdict, Verdict::Done { reason: _, message: _ });
-            match decision.write {
-                Write::Create(_) | Write::Update(_) => {
-                    outcome.binding = Some(seen.target.name.clone());
-                    let verified = verified.map(|verified| Verified { wish, ..verified });
-                    cx.world.remember(&seen.key, |memory| memory.verified = verified);
-                }
-                Write::Nothing if done && existing.is_some() => {
-                    outcome.binding = Some(seen.target.name.clone());
-                    let verified = existing.and_then(|live| Verified::of(&live.metadata, wish));
-                    cx.world.remember(&seen.key, |memory| memory.verified = verified);
-                }
-                Write::Nothing | Write::Delete { uid: _, resource_version: _ } => {}
-            }
-            outcome.verdict = decision.verdict;
-            Ok(outcome)
-        }
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Err(Raced),
-        Err(error) => Ok(failed(outcome, &error)),
+) -> Outcome {
+    let Decision { write, verdict, fulfilled: is_fulfilled } = decision;
+    let done = matches!(verdict, Verdict::Done { reason: _, message: _ });
+    outcome.verdict = verdict;
+    if done {
+        outcome.notes.extend(target::note(&write));
     }
+    if matches!(write, Write::Nothing)
+        && let Some(live) = existing
+    {
+        mark_live(cx, seen, live).await;
+    }
+    if !is_fulfilled {
+        return outcome;
+    }
+    let verified = match write {
+        Write::Create(_) | Write::Update(_) => written.map(|written| Verified { wish, ..written }),
+        Write::Nothing | Write::Delete { uid: _, resource_version: _ } => {
+            existing.and_then(|live| Verified::of(&live.metadata, wish))
+        }
+    };
+    cx.world.remember(&seen.key, |memory| memory.verified = verified);
+    fulfilled(cx, seen, outcome).await
+}
+
+/// The target is as wished: it is what the status names, and what an earlier target name left behind can go. Not sooner,
+/// so that there is always a Secret that holds the data.
+async fn fulfilled(cx: &Context, seen: &Live, mut outcome: Outcome) -> Outcome {
+    match remove_orphans(cx, seen, &mut outcome.notes).await {
+        Ok(()) => outcome.binding = Some(seen.target.name.clone()),
+        Err(text) => outcome.verdict = Verdict::failed("could not delete orphaned secrets", text),
+    }
+    outcome
+}
+
+/// Gives an existing target our label where nothing is written to it: the reference does so to every Secret of a
+/// target's name, whoever owns it. That is how its changes, and its end, are heard of.
+pub(crate) async fn mark(cx: &Context, seen: &Live) {
+    match &seen.existing {
+        Existing::Read(live) => mark_live(cx, seen, live).await,
+        // Asked for at the first failure only: it might stay one for long.
+        Existing::NoneKnown if seen.memory.told.is_none() => {
+            if let Ok(Some(live)) = secrets(cx, seen).get_opt(&seen.target.name).await {
+                mark_live(cx, seen, &live).await;
+            }
+        }
+        Existing::NoneKnown | Existing::Missing | Existing::Verified(_) => {}
+    }
+}
+
+async fn mark_live(cx: &Context, seen: &Live, live: &SecretObject) {
+    // Whoever took the label away from this very Secret is not to be fought with.
+    if SecretSeen::of(&live.metadata).managed || cx.world.memory(&seen.key).marked == live.metadata.uid {
+        return;
+    }
+    if !cx.settings.adopt_existing && adoption::is_forbidden(&seen.object.metadata, &seen.object.spec, live) {
+        return;
+    }
+    let mut marked = live.clone();
+    marked.metadata.labels.get_or_insert_default().insert(MANAGED_LABEL.into(), "true".into());
+    if let Err(error) = write(cx, seen, &Write::Update(Box::new(marked))).await {
+        tracing::debug!(namespace = seen.key.namespace, name = seen.key.name, error = %error, "target not labelled");
+        return;
+    }
+    cx.world.remember(&seen.key, |memory| memory.marked.clone_from(&live.metadata.uid));
 }
 
 async fn write(cx: &Context, seen: &Live, write: &Write) -> Result<Option<Verified>, kube::Error> {
@@ -133,7 +213,7 @@ async fn write(cx: &Context, seen: &Live, write: &Write) -> Result<Option<Verifi
     Ok(verified)
 }
 
-/// Secrets that this ExternalSecret made under an earlier target name are removed, unless somebody else controls them.
+/// Secrets that this ExternalSecret made under an earlier target name are removed, as their owner label tells.
 async fn remove_orphans(cx: &Context, seen: &Live, notes: &mut Vec<Note>) -> Result<(), String> {
     if seen.object.spec.target.creation_policy != api::CreationPolicy::Owner {
         return Ok(());
@@ -159,9 +239,22 @@ async fn remove_orphans(cx: &Context, seen: &Live, notes: &mut Vec<Note>) -> Res
     Ok(())
 }
 
-fn failed(mut outcome: Outcome, error: &kube::Error) -> Outcome {
-    outcome.verdict = Verdict::failed("could not update secret", api_text(error));
+fn failed(mut outcome: Outcome, seen: &Live, write: &Write, error: &kube::Error) -> Outcome {
+    let text = api_text(error);
+    outcome.verdict = match write {
+        Write::Delete { uid: _, resource_version: _ } => Verdict::failed("could not delete secret", text),
+        Write::Update(_) => {
+            Verdict::failed("could not update secret", format!("unable to update secret {}: {text}", seen.target.name))
+        }
+        // The object goes with its namespace: there is nothing to try again for.
+        Write::Create(_) if namespace_ends(error) => Verdict::stuck("could not update secret", text),
+        Write::Create(_) | Write::Nothing => Verdict::failed("could not update secret", text),
+    };
     outcome
+}
+
+fn namespace_ends(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403 && status.message.contains("because it is being terminated"))
 }
 
 fn secrets(cx: &Context, seen: &Live) -> Api<SecretObject> {

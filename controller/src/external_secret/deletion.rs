@@ -1,19 +1,17 @@
 //! Lets an ExternalSecret go. Its Secret is left to the owner reference; a finalizer is never added here, and one that
-//! the reference left behind is honoured and removed.
+//! the reference left behind is honoured and removed. Deliberately not here: live objects' finalizers (`finalizer`).
 
 use std::sync::Arc;
 
 use api::{DeletionPolicy, ExternalSecret};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, Preconditions};
 use plan::secret_object::SecretObject;
 
+use super::{finalizer, generic};
 use crate::context::Context;
 use crate::queue::Next;
 use crate::world;
-
-/// The reference's finalizer.
-const FINALIZER: &str = "externalsecrets.external-secrets.io/externalsecret-cleanup";
 
 /// See the module. I/O.
 pub(crate) async fn release(cx: &Arc<Context>, object: &ExternalSecret) -> Next {
@@ -28,12 +26,14 @@ pub(crate) async fn release(cx: &Arc<Context>, object: &ExternalSecret) -> Next 
 }
 
 async fn try_release(cx: &Arc<Context>, object: &ExternalSecret) -> Result<(), kube::Error> {
-    let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
-    if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+    if !finalizer::is_on(object) {
         return Ok(());
     }
     let target = world::target_key(object);
-    if object.spec.target.deletion_policy == DeletionPolicy::Delete {
+    let deletes = object.spec.target.deletion_policy == DeletionPolicy::Delete;
+    if let Some(manifest) = object.spec.target.manifest.as_deref().filter(|_| deletes) {
+        generic::delete(cx, object, manifest).await?;
+    } else if deletes {
         let api: Api<SecretObject> = Api::namespaced(cx.client.clone(), &target.namespace);
         if let Some(secret) = api.get_opt(&target.name).await?
             && is_controlled_by(&secret, object)
@@ -46,12 +46,7 @@ async fn try_release(cx: &Arc<Context>, object: &ExternalSecret) -> Result<(), k
                 .await?;
         }
     }
-    let rest: Vec<&String> = finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
-    let patch =
-        serde_json::json!({"metadata": {"finalizers": rest, "resourceVersion": object.metadata.resource_version}});
-    let api: Api<ExternalSecret> = Api::namespaced(cx.client.clone(), &target.namespace);
-    let name = object.metadata.name.as_deref().unwrap_or_default();
-    api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    finalizer::remove(cx, object).await?;
     Ok(())
 }
 

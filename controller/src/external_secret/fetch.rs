@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::lookup::{StoreCredentials, api_text};
 use crate::world::{StoreKey, StoreRecord};
 
-const RESOLVE: &str = "ResolveStore";
+const RESOLVE: &str = plan::failures::RESOLVE;
 
 /// The answers to all needs of the object, in their order. References to one store run together, so that those to one
 /// remote key become one read.
@@ -136,6 +136,9 @@ mod tests {
         });
         let cx = fixtures::context(&[("/api/v1/namespaces/shop", shop)]);
         assert_eq!(namespace_labels(&cx, "shop").await.unwrap().get("team").map(String::as_str), Some("a"));
-        assert_eq!(namespace_labels(&cx, "gone").await, Err("could not get namespace \"gone\", not found".to_owned()));
+        assert_eq!(
+            namespace_labels(&cx, "gone").await,
+            Err("could not get namespace \"gone\", namespaces \"gone\" not found".to_owned())
+        );
     }
 }

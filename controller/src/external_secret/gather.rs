@@ -10,6 +10,7 @@ use plan::refresh::{self, RefreshInput};
 use plan::secret_object::SecretObject;
 use plan::{hash, store, target};
 
+use super::{finalizer, pause};
 use crate::context::Context;
 use crate::ingest;
 use crate::queue::Next;
@@ -25,6 +26,8 @@ pub(crate) enum Seen {
     Foreign,
     /// One of its stores has not been checked yet; the check wakes this object.
     StorePending,
+    /// Somebody paused it: on this store, or on the object itself.
+    Paused(Arc<ExternalSecret>, Option<StoreName>),
     /// It is to be kept in sync.
     Live(Box<Live>),
 }
@@ -85,9 +88,17 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
             return Ok(Seen::StorePending);
         }
     }
+    if let Some(by) = pause::asked(cx, &object) {
+        return Ok(Seen::Paused(object, by));
+    }
     let memory = cx.world.memory(key);
+    finalizer::book(cx, key, &object, &memory);
     let target = world::target_key(&object);
-    let existing = existing(cx, &object, &target, &memory).await?;
+    let existing = match &object.spec.target.manifest {
+        None => existing(cx, &object, &target, &memory).await?,
+        // No Secret: `generic` looks at what it is.
+        Some(_) => Existing::Missing,
+    };
     let policy = object.spec.target.creation_policy;
     let intact = match &existing {
         Existing::Verified(_) => true,
@@ -249,6 +260,7 @@ mod tests {
             Seen::Deleted(_) => "deleted",
             Seen::Foreign => "foreign",
             Seen::StorePending => "pending",
+            Seen::Paused(..) => "paused",
             Seen::Live(_) => "live",
         }
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use api::{ExternalSecret, ExternalSecretStatus};
+use api::{EntryFailure, ExternalSecret, ExternalSecretStatus};
 use jiff::Timestamp;
 use kube::Resource as _;
 use kube::api::{PartialObjectMeta, Patch, PatchParams};
 use kube::core::error_boundary::InvalidObject;
+use plan::brake;
 use plan::event::{EventReason, Note};
 use plan::status::{self, Verdict};
 use telemetry::{Kind, ReadyStatus};
@@ -15,6 +16,7 @@ use super::gather::Live;
 use super::next;
 use crate::clock;
 use crate::context::Context;
+use crate::deletions;
 use crate::events::Subject;
 use crate::queue::Next;
 use crate::status_write;
@@ -25,18 +27,20 @@ pub(crate) struct Outcome {
     pub(crate) notes: Vec<Note>,
     /// The Secret that holds the data now.
     pub(crate) binding: Option<String>,
+    /// What failed, as far as it is an entry of the manifest; of no interest if the verdict is that it is done.
+    pub(crate) failures: Vec<EntryFailure>,
 }
 
 impl Outcome {
     /// Nothing was written.
     pub(crate) fn unwritten(verdict: Verdict) -> Self {
-        Self { verdict, notes: Vec::new(), binding: None }
+        Self { verdict, notes: Vec::new(), binding: None, failures: Vec::new() }
     }
 }
 
 /// See the module.
 pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now: Timestamp) -> Next {
-    let Outcome { verdict, notes, binding } = outcome;
+    let Outcome { verdict, notes, binding, failures } = outcome;
     let key = &seen.key;
     let failure = status::note(&verdict);
     let ready = if failure.is_some() { ReadyStatus::False } else { ReadyStatus::True };
@@ -61,9 +65,17 @@ pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now
             memory.forced = false;
         }
     });
-    let after = status::after(&seen.status, &verdict, binding.as_deref(), &seen.sync_version, now);
+    let mut after = status::after(&seen.status, &verdict, binding.as_deref(), &seen.sync_version, now);
+    after.paused = None;
+    after.failures = match ready {
+        ReadyStatus::True => Vec::new(),
+        ReadyStatus::False => failures,
+    };
+    if ready == ReadyStatus::True {
+        deletions::settled(cx, key, brake::has_secret(&after));
+    }
     if after != seen.status
-        && let Err(error) = write(cx, seen, after).await
+        && let Err(error) = write(cx, &seen.object, after).await
     {
         tracing::debug!(namespace = key.namespace, name = key.name, error = %error, "status not written");
         return Next::Backoff;
@@ -71,9 +83,14 @@ pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now
     next(&verdict, seen, now)
 }
 
-async fn write(cx: &Context, seen: &Live, status: ExternalSecretStatus) -> Result<(), kube::Error> {
-    let version = status_write::put::<ExternalSecret>(&cx.client, &seen.object.metadata, &status).await?;
-    let mut object = (*seen.object).clone();
+/// Puts a status on an object, and takes in what it is now.
+pub(super) async fn write(
+    cx: &Context,
+    object: &ExternalSecret,
+    status: ExternalSecretStatus,
+) -> Result<(), kube::Error> {
+    let version = status_write::put::<ExternalSecret>(&cx.client, &object.metadata, &status).await?;
+    let mut object = object.clone();
     object.metadata.resource_version = version;
     object.status = Some(status);
     cx.world.put_external_secret(object);

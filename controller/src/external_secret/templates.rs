@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
-use api::ExternalSecretSpec;
+use api::{EntryFailure, ExternalSecretSpec};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use plan::data::{self, Assembled, Fetched};
+use plan::failures;
 use plan::secret_object::SecretObject;
 use plan::target;
 use plan::template::{self, Env, Failure, Rendered, SourceKind, SourceRef, Sources};
@@ -22,19 +23,34 @@ use crate::dependencies::{Dependant, Input};
 use crate::lookup::api_text;
 use crate::world::Key;
 
+/// Why there is no data, as a whole and entry by entry.
+pub(super) struct NoData {
+    pub(super) failure: data::Failure,
+    pub(super) entries: Vec<EntryFailure>,
+}
+
+impl NoData {
+    fn of(spec: &ExternalSecretSpec, unfetched: Vec<EntryFailure>, failure: data::Failure) -> Self {
+        Self { entries: failures::of_data(spec, unfetched, &failure), failure }
+    }
+}
+
 /// Puts together what was fetched; templates of a `rewrite` are rendered for it.
 pub(super) async fn assemble(
     cx: &Arc<Context>,
     seen: &Live,
     answers: Vec<Result<Fetched, Error>>,
     now: Timestamp,
-) -> Result<Assembled, data::Failure> {
+) -> Result<Assembled, NoData> {
     let spec = &seen.object.spec;
+    let unfetched = failures::of_answers(spec, &answers);
     if spec.data_from.iter().all(|entry| entry.rewrite.is_empty()) {
-        return data::assemble(spec, answers, &cx.templates, &env(now));
+        return data::assemble(spec, answers, &cx.templates, &env(now))
+            .map_err(|failure| NoData::of(spec, unfetched, failure));
     }
     let (cx, object) = (cx.clone(), seen.object.clone());
-    aside(move || data::assemble(&object.spec, answers, &cx.templates, &env(now))).await
+    let assembled = aside(move || data::assemble(&object.spec, answers, &cx.templates, &env(now))).await;
+    assembled.map_err(|failure| NoData::of(spec, unfetched, failure))
 }
 
 /// What the target's template makes of `data`; nothing without a template, or where it would change nothing.
@@ -59,7 +75,7 @@ pub(super) async fn render(
 
 /// Reads the ConfigMaps and Secrets that the template is in. They are noted, so that the object is tried again as soon as
 /// one of them appears or changes.
-async fn gather(cx: &Context, reader: &Key, spec: &ExternalSecretSpec) -> Sources {
+pub(super) async fn gather(cx: &Context, reader: &Key, spec: &ExternalSecretSpec) -> Sources {
     let wanted = spec.target.template.as_deref().map(template::sources).unwrap_or_default();
     let dependant = Dependant::ExternalSecret(reader.clone());
     cx.world.depends_on_nothing(&dependant);
@@ -100,7 +116,7 @@ async fn read(cx: &Context, namespace: &str, source: &SourceRef) -> (Option<Stri
 }
 
 /// Templates may compute for long: that must not hold up what else runs.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         // Caught where any other panic of this reconcile is. Nothing cancels the task.
@@ -109,7 +125,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 /// An environment in which it is `now`.
-fn env(now: Timestamp) -> Env {
+pub(super) fn env(now: Timestamp) -> Env {
     let random = aws_lc_rs::default_provider().secure_random;
     Env::new(now, move |buffer| {
         if random.fill(buffer).is_err() {

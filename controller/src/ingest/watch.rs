@@ -22,13 +22,28 @@ pub(crate) enum Told<K> {
 }
 
 /// Follows all objects of `api` for ever, and sets `listed` once the first listing is in.
+pub(crate) async fn follow<K>(api: Api<K>, listed: Sender<bool>, handle: impl FnMut(Told<K>))
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    follow_with(api, Config::default(), listed, handle).await;
+}
+
+/// As [`follow`], of those objects alone whose labels match `selector`.
+pub(crate) async fn follow_labelled<K>(api: Api<K>, selector: &str, listed: Sender<bool>, handle: impl FnMut(Told<K>))
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    follow_with(api, Config::default().labels(selector), listed, handle).await;
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one home of the watcher: the stream below backs off")]
-pub(crate) async fn follow<K>(api: Api<K>, listed: Sender<bool>, mut handle: impl FnMut(Told<K>))
+async fn follow_with<K>(api: Api<K>, config: Config, listed: Sender<bool>, mut handle: impl FnMut(Told<K>))
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let url = api.resource_url().to_owned();
-    let mut events = Box::pin(watcher(api, Config::default()).default_backoff());
+    let mut events = Box::pin(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => handle(Told::Restarted),

@@ -204,6 +204,43 @@ pub struct ExternalSecretStatus {
     /// The Secret that was written, in the form of the service binding specification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
+    /// Why nothing is fetched and written, if somebody paused it. The reference has no such field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+    /// What failed in the last try, the first 16 entries; empty when Ready. The reference has no such field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<EntryFailure>,
+}
+
+/// One entry of an ExternalSecret that failed. Never holds a secret value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EntryFailure {
+    /// The field, such as `spec.data[1]` or `spec.target.template.data[password]`.
+    pub entry: String,
+    /// Kind and name of the store that was asked, such as `SecretStore/vault`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// The key at the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_key: Option<String>,
+    /// The property of that key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub property: Option<String>,
+    /// Line in the template, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<i64>,
+    /// Column in the template, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<i64>,
+    /// One word for programs: `NotFound`, `AccessDenied`, `Unauthenticated`, `Throttled`, `Unavailable`, `Timeout`,
+    /// `Malformed`, `BadProperty`, `Invalid`, `Unsupported`, `InvalidValue` or `Template`.
+    pub kind: String,
+    /// What went wrong.
+    pub reason: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// Names the Secret that was written.

@@ -38,7 +38,7 @@ pub use data::{
 };
 pub use duration::{GoDuration, ParseDurationError};
 pub use external_secret::{
-    Binding, CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, ManifestRef,
+    Binding, CreationPolicy, DeletionPolicy, EntryFailure, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, ManifestRef,
     RefreshPolicy, SecretStoreRef, StoreKind, SyncWindow, SyncWindowKind, SyncWindows, Target,
 };
 pub use provider::aws::{

@@ -82,6 +82,7 @@ pub struct Metrics {
     queue_depth: IntGaugeVec,
     oldest_overdue: IntGauge,
     shared_reads: CounterVec,
+    deletions_held: IntGaugeVec,
 }
 
 const OBJECT: [&str; 2] = ["name", "namespace"];
@@ -127,7 +128,13 @@ impl Metrics {
             "How long the most overdue key has waited past its time",
         )?;
         registry.register(Box::new(oldest_overdue.clone()))?;
+        let deletions_held = IntGaugeVec::new(
+            Opts::new("external_secrets_deletions_held", "ExternalSecrets whose Secret the deletion brake keeps"),
+            &["kind", "name", "namespace"],
+        )?;
+        registry.register(Box::new(deletions_held.clone()))?;
         Ok(Self {
+            deletions_held,
             sync_calls: counter(
                 "externalsecret_sync_calls_total",
                 "Total number of the External Secret sync calls",
@@ -220,6 +227,12 @@ impl Metrics {
             Kind::ExternalSecret => series.with_label_values(&[name, namespace, "Deleted", "False"]).set(1.0),
             Kind::SecretStore | Kind::ClusterSecretStore => {}
         }
+    }
+
+    /// How many ExternalSecrets of a store have a Secret that the deletion brake keeps. `kind` is the store's.
+    pub fn deletions_held(&self, kind: &str, name: &str, namespace: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.deletions_held.with_label_values(&[kind, name, namespace]).set(count);
     }
 
     /// Keys that wait for a worker.

@@ -41,7 +41,8 @@ fn of_missing(missing: &str, of_root: bool, keys: &[&str]) -> Option<String> {
         return None;
     }
     // `.tls.crt` asks for `tls`, where the key is `tls.crt`.
-    let longer = || keys.iter().copied().find(|key| key.strip_prefix(missing).is_some_and(|rest| rest.starts_with('.')));
+    let longer =
+        || keys.iter().copied().find(|key| key.strip_prefix(missing).is_some_and(|rest| rest.starts_with('.')));
     if let Some(near) = closest(missing, keys.iter().copied()).or_else(longer) {
         return Some(format!("did you mean {}?", written("", near)));
     }

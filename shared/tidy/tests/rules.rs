@@ -48,6 +48,7 @@ fn pure_crates_list_no_runtime_and_no_client() {
         "shared/secret",
         "shared/gojson",
         "shared/goregexp",
+        "shared/gourl",
         "shared/goyaml",
         "shared/validate",
         "shared/lint",

@@ -41,7 +41,7 @@ fn idna(domain: &str) -> Result<(), String> {
         third || label.starts_with('-') || label.ends_with('-')
     };
     match domain.split('.').find(misplaced) {
-        Some(label) => Err(format!("idna: invalid label {}", crate::go_text::quoted(label))),
+        Some(label) => Err(format!("idna: invalid label {}", gourl::quoted(label))),
         None => Ok(()),
     }
 }

@@ -119,7 +119,7 @@ fn template_targets(template: &Template) -> Vec<Finding> {
                 Code::TemplateTarget,
                 format!(
                     "templateFrom target={} is not allowed when targeting a Secret, must be one of \"Data\", \"Annotations\" or \"Labels\"",
-                    crate::go_text::quoted(&from.target)
+                    gourl::quoted(&from.target)
                 ),
             )
         })

@@ -1,7 +1,7 @@
 //! The rules of SecretStore and ClusterSecretStore that all stores share. Not here: the providers' own (`provider`).
 
 use crate::finding::{Code, Finding};
-use crate::{go_text, provider};
+use crate::provider;
 use api::{
     ClusterSecretStore, GoDuration, ProviderSpec, ProviderSpecError, SecretStore, SecretStoreSpec, StoreKind,
     StoreProvider,
@@ -117,12 +117,12 @@ pub fn refresh_interval(interval: &IntOrString) -> Result<GoDuration, String> {
     let (duration, text) = match interval {
         IntOrString::Int(seconds) => (GoDuration::from_secs(i64::from(*seconds)), seconds.to_string()),
         IntOrString::String(text) => {
-            let parsed = text.parse().map_err(|e| format!("invalid refreshInterval {}: {e}", go_text::quoted(text)))?;
+            let parsed = text.parse().map_err(|e| format!("invalid refreshInterval {}: {e}", gourl::quoted(text)))?;
             (parsed, text.clone())
         }
     };
     if duration < GoDuration::ZERO {
-        return Err(format!("invalid refreshInterval {}: must not be negative", go_text::quoted(&text)));
+        return Err(format!("invalid refreshInterval {}: must not be negative", gourl::quoted(&text)));
     }
     Ok(duration)
 }

@@ -15,7 +15,7 @@ pub(crate) fn check(text: &str) -> Result<(), String> {
         45 => {
             let (prefix, rest) = bytes.split_at(9);
             if !prefix.eq_ignore_ascii_case(b"urn:uuid:") {
-                return Err(format!("invalid urn prefix: {}", crate::go_text::quoted_bytes(prefix)));
+                return Err(format!("invalid urn prefix: {}", gourl::quoted(prefix)));
             }
             rest
         }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use template::Env;
 
 use super::scope::{Job, Known, Output};
-use super::secret::{ENGINE, Rendered, SECRET, items, silent};
+use super::secret::{ENGINE, Rendered, SECRET, allowed, items, silent};
 use super::source::{SourceKind, Sources};
 use super::{Engine, Failure, Manifest};
 use crate::names::{DATA_HASH_ANNOTATION, MANAGED_LABEL};
@@ -38,7 +38,9 @@ pub fn wished(
         None => plain(&mut object, data)?,
         Some(template) => {
             let job = Job::new(data, engine, env);
-            templated(template, sources, &job, &mut object).map_err(|failure| silent(failure, data, sources))?;
+            // Of a v1 Secret: it must not become a token by a way around the rules for Secrets.
+            let made = allowed(spec).and_then(|()| templated(template, sources, &job, &mut object));
+            made.map_err(|failure| silent(failure, data, sources))?;
         }
     }
     let content = content_hash(object.expose()).map_err(|why| {

@@ -123,7 +123,7 @@ pub fn render_pushed(
 pub(super) const SECRET: &str = "spec.target.template";
 
 /// What the reconciler itself refuses, whether or not a webhook stood before it.
-fn allowed(spec: &ExternalSecretSpec) -> Result<(), Failure> {
+pub(super) fn allowed(spec: &ExternalSecretSpec) -> Result<(), Failure> {
     match validate::denial(&validate::runtime_external_secret(spec)) {
         Some(text) => Err(Failure::new(text).at(|| SECRET.to_owned())),
         None => Ok(()),

@@ -11,7 +11,6 @@ use super::der::{self, Bytes};
 use super::keys::{Curve, DSA, EC, ED25519, RSA};
 use super::subject::{Name, name};
 use crate::text::quoted;
-use crate::{gourl, ip};
 
 /// What template functions want of a certificate.
 #[derive(Clone)]
@@ -391,7 +390,7 @@ fn constraint(tag: u8, name: &[u8]) -> Result<(), String> {
         0x81 if !name.contains(&b'@') && !is_domain(name, true) => {
             Err(format!("x509: failed to parse rfc822Name constraint {}", written()))
         }
-        0x86 if ip::parse_plain(name).is_some() => {
+        0x86 if gourl::parse_ip(name).is_some() => {
             Err(format!("x509: failed to parse URI constraint {}: cannot be IP address", written()))
         }
         0x86 if !is_domain(name, true) => Err(format!("x509: failed to parse URI constraint {}", written())),
@@ -443,7 +442,7 @@ fn alternative_names(mut value: Bytes<'_>) -> Result<Names, String> {
 /// A URI as Go prints it after it has taken it apart.
 fn uri(text: &str) -> Result<String, String> {
     let refused = |why: &str| format!("x509: cannot parse URI {}: {why}", quoted(text.as_bytes()));
-    let url = gourl::parse(text.as_bytes()).map_err(|why| refused(&why))?;
+    let url = gourl::parse(text.as_bytes()).map_err(|why| refused(&why.to_string()))?;
     if !is_domain(&url.host, false) {
         return Err(refused("invalid domain"));
     }

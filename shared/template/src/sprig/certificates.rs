@@ -14,7 +14,6 @@ use super::{STR, int};
 use crate::builtin::bytes;
 use crate::function::{Answer, Call, Failure, Function};
 use crate::gofmt::show;
-use crate::ip;
 use crate::object::{Certificate, Object};
 use crate::pki::der::{Encoded, bits, identifier, octets, sequence, signed, tag, tlv, unsigned};
 use crate::pki::{common_name, pem, x509};
@@ -146,7 +145,7 @@ impl<'a> Request<'a> {
 
     fn addresses(&self) -> Result<Vec<Vec<u8>>, Failure> {
         let parse = |value: &Value| match value {
-            Value::Str(text) => match ip::parse_plain(text) {
+            Value::Str(text) => match gourl::parse_ip(text) {
                 Some(IpAddr::V4(v4)) => Ok(v4.octets().to_vec()),
                 Some(IpAddr::V6(v6)) => Ok(v6.octets().to_vec()),
                 None => Err(Failure(format!("error parsing ip: {}", String::from_utf8_lossy(text)))),

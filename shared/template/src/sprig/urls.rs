@@ -1,12 +1,13 @@
 //! URLs as dicts and back.
 //!
-//! Deliberately not here: what a URL is (see `gourl`).
+//! Deliberately not here: what a URL is (see crate `gourl`).
 
 use super::{NIL_PANIC, STR, kind};
 use crate::builtin::bytes;
 use crate::function::{Answer, Failure, Function};
-use crate::gourl::{self, Url, Written};
 use crate::value::{DICT, Value};
+use gourl::{Url, User, Written};
+use std::borrow::Cow;
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("urlParse", &[STR], |_, a| parse(bytes(&a[0]))),
@@ -15,7 +16,7 @@ pub(super) const TABLE: &[Function] = &[
 
 fn parse(text: &[u8]) -> Answer {
     let url = gourl::parse(text).map_err(|reason| format!("unable to parse url: {reason}"))?;
-    let user = url.user.as_ref().map(gourl::User::text).unwrap_or_default();
+    let user = url.user.as_ref().map(User::text).unwrap_or_default();
     let parts: [(&str, &[u8]); 8] = [
         ("scheme", &url.scheme),
         ("host", &url.host),
@@ -30,6 +31,7 @@ fn parse(text: &[u8]) -> Answer {
 }
 
 fn join(dict: &Value) -> Answer {
+    let with_user;
     let mut url = Url {
         scheme: part(dict, "scheme")?,
         host: part(dict, "host")?,
@@ -42,18 +44,18 @@ fn join(dict: &Value) -> Answer {
     };
     let user = part(dict, "userinfo")?;
     if !user.is_empty() {
-        let with_user = [b"proto://", user.as_slice(), b"@host"].concat();
+        with_user = [b"proto://", &*user, b"@host"].concat();
         url.user =
             gourl::parse(&with_user).map_err(|reason| format!("unable to parse userinfo in dict: {reason}"))?.user;
     }
     Ok(Value::str(url.text()))
 }
 
-fn part(dict: &Value, name: &str) -> Result<Vec<u8>, Failure> {
-    let Value::Map(map) = dict else { return Ok(Vec::new()) };
+fn part(dict: &Value, name: &str) -> Result<Cow<'static, [u8]>, Failure> {
+    let Value::Map(map) = dict else { return Ok(Cow::default()) };
     match map.get(name.as_bytes()) {
-        None => Ok(Vec::new()),
-        Some(Value::Str(text)) => Ok(text.to_vec()),
+        None => Ok(Cow::default()),
+        Some(Value::Str(text)) => Ok(Cow::Owned(text.to_vec())),
         Some(Value::Nil) => Err(NIL_PANIC.into()),
         Some(other) => {
             let found = kind(&other);

@@ -3,14 +3,13 @@
 use super::at::At;
 use super::reference::Form;
 use crate::finding::{Code, Finding};
-use crate::go_url;
 use api::SecretKeySelector;
 use api::provider::akeyless::{AkeylessAuth, AkeylessKubernetesAuth, AkeylessProvider, AkeylessSecretRef};
 
 pub(super) fn rules(provider: &AkeylessProvider, at: At<'_>) -> Result<(), Finding> {
     let AkeylessProvider { akeyless_gw_api_url: url, auth_secret_ref, ca_bundle: _, ca_provider: _, ignore_cache: _ } =
         provider;
-    let has_host = go_url::parse(url).is_ok_and(|url| !url.host.is_empty());
+    let has_host = gourl::parse(url.as_bytes()).is_ok_and(|url| !url.host.is_empty());
     if !url.is_empty() && !has_host {
         return Err(at.error("akeylessGWApiURL", Code::Url, "invalid akeyless GW API URL"));
     }

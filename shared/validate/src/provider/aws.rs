@@ -2,7 +2,6 @@
 
 use super::reference::{Form, Reference};
 use crate::finding::{Code, Finding};
-use crate::go_url;
 use crate::store::Store;
 use api::{AwsAuth, AwsDeletion, AwsProvider, AwsSecretRef};
 
@@ -21,12 +20,18 @@ pub(super) fn rules(provider: &AwsProvider, store: &Store<'_>) -> Result<(), Fin
         custom_session_tags: _,
         prefix: _,
     } = provider;
-    if !go_url::region_makes_a_url(region) {
+    if !region_makes_a_url(region) {
         let text = format!("region not found: {region}");
         return Err(Finding::error("spec.provider.aws.region", Code::Region, text));
     }
     secrets_manager.as_ref().map_or(Ok(()), deletion)?;
     credentials(auth, store)
+}
+
+/// True when a region gives an endpoint, `https://<service>.<region>.amazonaws.com`, that is a URL. That is the only test
+/// that a region has to pass in ESO: the AWS SDK puts it into an endpoint and parses that.
+fn region_makes_a_url(region: &str) -> bool {
+    gourl::parse(format!("https://service.{region}.amazonaws.com").as_bytes()).is_ok()
 }
 
 fn credentials(auth: &AwsAuth, store: &Store<'_>) -> Result<(), Finding> {
@@ -67,4 +72,25 @@ fn deletion(settings: &AwsDeletion) -> Result<(), Finding> {
         return Ok(());
     };
     Err(Finding::error(path, Code::DeletionSettings, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::region_makes_a_url;
+
+    /// Answers of Go 1.26.
+    #[test]
+    fn regions_are_judged_as_go_judges_the_url() {
+        for good in
+            ["", "eu-west-1", "eu_west_1", "-x", "a]", "eu/west", "a/%20", "a?%", "a#%41", "\u{e4}", "a@b", "%c3"]
+        {
+            assert!(region_makes_a_url(good), "{good:?}");
+        }
+        for bad in [
+            "a\n", "::#", "a b", "a\\", "a^", "a|", "{a}", "a%", "a%20", "a:b", "a:1", "[a", "[a]", "a/%2", "a#%",
+            "a b@c",
+        ] {
+            assert!(!region_makes_a_url(bad), "{bad:?}");
+        }
+    }
 }

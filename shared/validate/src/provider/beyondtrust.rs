@@ -3,7 +3,6 @@
 use super::at::At;
 use super::reference::Form;
 use crate::finding::{Code, Finding};
-use crate::go_url;
 use api::ValueOrSecretRef;
 use api::provider::beyondtrust::{BeyondtrustAuth, BeyondtrustProvider, BeyondtrustServer};
 
@@ -37,7 +36,7 @@ fn url(server: &BeyondtrustServer, at: At<'_>) -> Result<(), Finding> {
         retrieval_type: _,
         separator: _,
     } = server;
-    let has_host = go_url::parse(api_url).is_ok_and(|url| !url.host.is_empty());
+    let has_host = gourl::parse(api_url.as_bytes()).is_ok_and(|url| !url.host.is_empty());
     if has_host { Ok(()) } else { Err(at.error("server.apiUrl", Code::Url, "invalid host URL")) }
 }
 

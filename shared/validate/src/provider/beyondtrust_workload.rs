@@ -3,7 +3,7 @@
 use super::at::At;
 use super::reference::Form;
 use crate::finding::{Code, Finding};
-use crate::{go_text, go_url, uuid};
+use crate::uuid;
 use api::provider::beyondtrust_workload::{
     BeyondtrustWorkloadApiKey, BeyondtrustWorkloadAuth, BeyondtrustWorkloadProvider, BeyondtrustWorkloadServer,
 };
@@ -25,16 +25,16 @@ pub(super) fn rules(provider: &BeyondtrustWorkloadProvider, at: At<'_>) -> Resul
     if uuid::is_random(site_id) {
         return Ok(());
     }
-    let text = format!("invalid siteId: siteId must be a valid UUID format, got {}", go_text::quoted(site_id));
+    let text = format!("invalid siteId: siteId must be a valid UUID format, got {}", gourl::quoted(site_id));
     Err(at.error("server.siteId", Code::SettingInvalid, text))
 }
 
 fn url(text: &str) -> Result<(), String> {
-    let url = go_url::parse(text).map_err(|reason| format!("failed to parse apiUrl: {reason}"))?;
-    match url.scheme.as_str() {
-        "" => Err("apiUrl must include a scheme (https)".to_owned()),
-        "https" if url.host.is_empty() => Err("apiUrl must include a host".to_owned()),
-        "https" => Ok(()),
-        other => Err(format!("apiUrl must use https scheme, got {}", go_text::quoted(other))),
+    let url = gourl::parse(text.as_bytes()).map_err(|reason| format!("failed to parse apiUrl: {reason}"))?;
+    match &*url.scheme {
+        b"" => Err("apiUrl must include a scheme (https)".to_owned()),
+        b"https" if url.host.is_empty() => Err("apiUrl must include a host".to_owned()),
+        b"https" => Ok(()),
+        other => Err(format!("apiUrl must use https scheme, got {}", gourl::quoted(other))),
     }
 }

@@ -3,7 +3,6 @@
 use super::at::At;
 use super::reference::Form;
 use crate::finding::{Code, Finding};
-use crate::go_url;
 use api::provider::chef::{ChefAuth, ChefProvider, ChefSecretRef};
 
 pub(super) fn rules(provider: &ChefProvider, at: At<'_>) -> Result<(), Finding> {
@@ -13,7 +12,9 @@ pub(super) fn rules(provider: &ChefProvider, at: At<'_>) -> Result<(), Finding> 
     at.filled("username", username, &prefixed("missing username"))?;
     at.filled("serverUrl", server_url, &prefixed("missing serverurl"))?;
     let url = if server_url.ends_with('/') {
-        go_url::parse_request(server_url).map(drop).map_err(|reason| format!("invalid serverurl: {reason}"))
+        gourl::parse_request_uri(server_url.as_bytes())
+            .map(drop)
+            .map_err(|reason| format!("invalid serverurl: {reason}"))
     } else {
         Err("serverurl does not end with slash(/)".to_owned())
     };

@@ -3,7 +3,6 @@
 use super::at::At;
 use super::kubernetes;
 use crate::finding::{Code, Finding, Severity};
-use crate::go_text;
 use api::StoreKind;
 use api::provider::crd::{CrdProvider, CrdResource, CrdWhitelist, CrdWhitelistRule};
 
@@ -70,7 +69,7 @@ fn entries(whitelist: Option<&CrdWhitelist>, at: At<'_>) -> Result<(), Finding> 
 
 fn compiles(field: &str, pattern: &str, at: At<'_>) -> Result<(), Finding> {
     goregexp::check(pattern.as_bytes()).map_err(|error| {
-        let text = format!("crd: invalid {field} regex {}: {error}", go_text::quoted(pattern));
+        let text = format!("crd: invalid {field} regex {}: {error}", gourl::quoted(pattern));
         at.error(field, Code::BadRegexp, text)
     })
 }

@@ -3,7 +3,6 @@
 use super::at::At;
 use super::reference::Form;
 use crate::finding::{Code, Finding};
-use crate::{go_text, go_url};
 use api::provider::dvls::{DvlsAuth, DvlsProvider, DvlsSecretRef};
 
 pub(super) fn rules(provider: &DvlsProvider, at: At<'_>) -> Result<(), Finding> {
@@ -26,14 +25,14 @@ pub(super) fn rules(provider: &DvlsProvider, at: At<'_>) -> Result<(), Finding> 
 }
 
 fn url(text: &str, insecure: bool) -> Result<(), String> {
-    let url = go_url::parse(text).map_err(|reason| format!("serverUrl must be a valid URL: {reason}"))?;
+    let url = gourl::parse(text.as_bytes()).map_err(|reason| format!("serverUrl must be a valid URL: {reason}"))?;
     if url.scheme.is_empty() || url.host.is_empty() {
         return Err("serverUrl must be a valid URL with scheme and host".to_owned());
     }
-    match url.scheme.as_str() {
-        "https" => Ok(()),
-        "http" if insecure => Ok(()),
-        "http" => Err("http URLs require 'insecure: true' to be set explicitly".to_owned()),
-        other => Err(format!("serverUrl scheme must be http or https, got {}", go_text::quoted(other))),
+    match &*url.scheme {
+        b"https" => Ok(()),
+        b"http" if insecure => Ok(()),
+        b"http" => Err("http URLs require 'insecure: true' to be set explicitly".to_owned()),
+        other => Err(format!("serverUrl scheme must be http or https, got {}", gourl::quoted(other))),
     }
 }

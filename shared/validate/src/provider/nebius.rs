@@ -2,8 +2,8 @@
 
 use super::at::At;
 use super::reference::Form;
+use crate::domain;
 use crate::finding::{Code, Finding};
-use crate::{domain, go_host_port};
 use api::provider::nebius::{NebiusAuth, NebiusProvider};
 use api::{CaSecretRef, SecretKeySelector};
 
@@ -24,7 +24,10 @@ fn host(domain: &str) -> Result<(), String> {
     if domain.contains("://") {
         return Err("scheme is not allowed".to_owned());
     }
-    let host = if domain.contains(':') { go_host_port::split(domain)?.0 } else { domain };
+    let host = match domain.contains(':') {
+        true => gourl::split_host_port(domain).map_err(|reason| reason.to_string())?.0,
+        false => domain,
+    };
     domain::check(host)
 }
 

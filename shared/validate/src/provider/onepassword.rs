@@ -3,7 +3,6 @@
 use super::at::At;
 use super::reference::Form;
 use crate::finding::{Code, Finding};
-use crate::go_url;
 use api::provider::onepassword::{OnePasswordAuth, OnePasswordProvider, OnePasswordSecretRef};
 use std::collections::BTreeSet;
 
@@ -24,7 +23,7 @@ pub(super) fn rules(provider: &OnePasswordProvider, at: At<'_>) -> Result<(), Fi
         let text = prefixed("vault order numbers must be unique");
         return Err(at.error("vaults", Code::SettingConflict, text));
     }
-    go_url::parse(connect_host).map(drop).map_err(|reason| {
+    gourl::parse(connect_host.as_bytes()).map(drop).map_err(|reason| {
         let text = format!("unable to parse URL: spec.provider.onepassword.connectHost: {reason}");
         at.error("connectHost", Code::Url, prefixed(&text))
     })

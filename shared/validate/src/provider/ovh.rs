@@ -2,7 +2,6 @@
 
 use super::at::At;
 use crate::finding::{Code, Finding};
-use crate::go_url;
 use api::provider::ovh::{OvhAuth, OvhMtlsAuth, OvhProvider, OvhTokenAuth};
 
 pub(super) fn rules(provider: &OvhProvider, at: At<'_>) -> Result<(), Finding> {
@@ -12,7 +11,7 @@ pub(super) fn rules(provider: &OvhProvider, at: At<'_>) -> Result<(), Finding> {
         return Err(at.error("okmsTimeout", Code::SettingInvalid, text));
     }
     at.filled("server", server, "ovh store server is required")?;
-    go_url::parse(server).map_err(|reason| {
+    gourl::parse(server.as_bytes()).map_err(|reason| {
         at.error("server", Code::Url, format!("ovh store server must contain a valid url: {reason}"))
     })?;
     at.filled("okmsid", okmsid, "ovh store okmsID is required")?;

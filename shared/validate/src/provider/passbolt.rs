@@ -2,7 +2,6 @@
 
 use super::at::At;
 use crate::finding::{Code, Finding};
-use crate::go_url;
 use api::provider::passbolt::{PassboltAuth, PassboltProvider};
 
 pub(super) fn rules(provider: &PassboltProvider, at: At<'_>) -> Result<(), Finding> {
@@ -21,6 +20,6 @@ pub(super) fn rules(provider: &PassboltProvider, at: At<'_>) -> Result<(), Findi
         at.key(&field, selector, &text)?;
     }
     at.filled("host", host, "missing: spec.provider.passbolt.host")?;
-    let url = go_url::parse(host).map_err(|reason| at.error("host", Code::Url, reason))?;
-    if url.scheme == "https" { Ok(()) } else { Err(at.error("host", Code::Url, "host Url has to be https scheme")) }
+    let url = gourl::parse(host.as_bytes()).map_err(|reason| at.error("host", Code::Url, reason.to_string()))?;
+    if *url.scheme == *b"https" { Ok(()) } else { Err(at.error("host", Code::Url, "host Url has to be https scheme")) }
 }

@@ -3,20 +3,20 @@
 use super::at::At;
 use super::reference::Form;
 use crate::finding::{Code, Finding};
-use crate::{go_text, go_url, uuid};
+use crate::uuid;
 use api::provider::scaleway::ScalewayProvider;
 
 pub(super) fn rules(provider: &ScalewayProvider, at: At<'_>) -> Result<(), Finding> {
     let ScalewayProvider { access_key, project_id, region, secret_key, api_url } = provider;
     let url = api_url.as_deref().unwrap_or_default();
-    if go_url::parse(url).is_err() {
-        return Err(at.error("apiUrl", Code::Url, format!("invalid api url: {}", go_text::quoted(url))));
+    if gourl::parse(url.as_bytes()).is_err() {
+        return Err(at.error("apiUrl", Code::Url, format!("invalid api url: {}", gourl::quoted(url))));
     }
     if !is_region(region) {
-        return Err(at.error("region", Code::Region, format!("invalid region: {}", go_text::quoted(region))));
+        return Err(at.error("region", Code::Region, format!("invalid region: {}", gourl::quoted(region))));
     }
     if !uuid::has_dashes(project_id) {
-        let text = format!("invalid project id: {}", go_text::quoted(project_id));
+        let text = format!("invalid project id: {}", gourl::quoted(project_id));
         return Err(at.error("projectId", Code::SettingInvalid, text));
     }
     for (field, credential) in [("accessKey", access_key), ("secretKey", secret_key)] {

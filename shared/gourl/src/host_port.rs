@@ -1,13 +1,18 @@
 //! A host and port as Go's `net.SplitHostPort` takes them apart, with its error texts. Source: Go 1.26, package `net`.
+//!
+//! Deliberately not here: the port of a URL (see `url`), which has other rules.
 
-/// Host, without brackets, and port.
+use crate::Error;
+
+/// Host, without brackets, and port; either may be empty, and neither is looked at further.
 ///
 /// # Errors
+///
 /// Go's text, which names the whole.
-pub(crate) fn split(text: &str) -> Result<(&str, &str), String> {
+pub fn split_host_port(text: &str) -> Result<(&str, &str), Error> {
     let refuse = |reason: &str| {
         let address = if text.is_empty() { String::new() } else { format!("address {text}: ") };
-        Err(format!("{address}{reason}"))
+        Err(Error(format!("{address}{reason}")))
     };
     let (missing, colons) = ("missing port in address", "too many colons in address");
     let Some((before, port)) = text.rsplit_once(':') else { return refuse(missing) };
@@ -32,7 +37,7 @@ pub(crate) fn split(text: &str) -> Result<(&str, &str), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::split_host_port;
 
     /// Answers of Go 1.26.
     #[test]
@@ -40,7 +45,7 @@ mod tests {
         for (text, host, port) in
             [("a:1", "a", "1"), (":", "", ""), ("[::1]:2", "::1", "2"), ("[]:", "", ""), ("a:b", "a", "b")]
         {
-            assert_eq!(split(text), Ok((host, port)), "{text}");
+            assert_eq!(split_host_port(text), Ok((host, port)), "{text}");
         }
         for (text, error) in [
             ("", "missing port in address"),
@@ -54,7 +59,7 @@ mod tests {
             ("a]b:1", "address a]b:1: unexpected ']' in address"),
             ("[a]:]", "address [a]:]: unexpected ']' in address"),
         ] {
-            assert_eq!(split(text), Err(error.to_owned()), "{text}");
+            assert_eq!(split_host_port(text).map_err(|e| e.to_string()), Err(error.to_owned()), "{text}");
         }
     }
 }

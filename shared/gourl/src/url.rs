@@ -1,39 +1,41 @@
-//! Go's `net/url`: reading a URL into its parts, with Go's error texts, and writing it again.
+//! Reading a URL into its parts, and writing it again. Source: Go 1.26, `net/url` (`Parse`, `ParseRequestURI`, `String`).
 //!
-//! Here: what templates need of it, on bytes. Deliberately not here: queries as lists of values, resolving of relative
-//! references, and addresses (see `ip`). Source: Go 1.26, `net/url` (`Parse`, `String`).
+//! Deliberately not here: escapes (see `escape`), addresses (see `ip`), and what a query means.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::ip;
-use crate::text::quoted;
+use crate::escape::{Part, escape, unescape};
+use crate::{Error, parse_addr, quoted};
 
-/// The parts of a URL; escapes in host, user, path and fragment are resolved.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Url {
-    /// In lower case if it was parsed.
-    pub(crate) scheme: Vec<u8>,
-    /// What follows the scheme if that isn't a slash.
-    pub(crate) opaque: Vec<u8>,
+/// The parts of a URL; escapes in host, user, path and fragment are resolved. Any part may be empty.
+///
+/// It can't be printed for debugging: a URL may hold a password.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Url<'a> {
+    /// In lower case if it was parsed; empty for a relative URL.
+    pub scheme: Cow<'a, [u8]>,
+    /// What follows the scheme if that isn't a slash, as it was written: `a@b` of `mailto:a@b`.
+    pub opaque: Cow<'a, [u8]>,
     /// Name and password, if there are any.
-    pub(crate) user: Option<User>,
-    /// With the port.
-    pub(crate) host: Vec<u8>,
-    /// The path.
-    pub(crate) path: Vec<u8>,
+    pub user: Option<User<'a>>,
+    /// With the port, and with the brackets of an address.
+    pub host: Cow<'a, [u8]>,
+    /// With its first slash.
+    pub path: Cow<'a, [u8]>,
     /// Behind the question mark, as it was written.
-    pub(crate) query: Vec<u8>,
+    pub query: Cow<'a, [u8]>,
     /// Behind the hash sign.
-    pub(crate) fragment: Vec<u8>,
-    /// How it was written; nothing for a URL that is put together.
-    pub(crate) written: Written,
+    pub fragment: Cow<'a, [u8]>,
+    /// How it was written; the default for a URL that is put together.
+    pub written: Written<'a>,
 }
 
 /// What can't be told from a URL's parts, though Go prints it again.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Written {
-    path: Vec<u8>,
-    fragment: Vec<u8>,
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Written<'a> {
+    path: &'a [u8],
+    fragment: &'a [u8],
     /// A question mark with nothing behind it.
     empty_query: bool,
     /// A scheme and a path without the slashes of a host.
@@ -41,19 +43,25 @@ pub(crate) struct Written {
 }
 
 /// What is in front of the `@`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct User {
-    name: Vec<u8>,
-    password: Option<Vec<u8>>,
+#[derive(Clone, PartialEq, Eq)]
+pub struct User<'a> {
+    name: Cow<'a, [u8]>,
+    password: Option<Cow<'a, [u8]>>,
 }
 
-impl User {
+impl User<'_> {
     /// Name and password as they stand in a URL.
-    pub(crate) fn text(&self) -> Vec<u8> {
-        let name = escape(&self.name, Part::User);
-        match &self.password {
-            Some(password) => [name, escape(password, Part::User)].join(&b':'),
-            None => name,
+    pub fn text(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        escape(out, &self.name, Part::User);
+        if let Some(password) = &self.password {
+            out.push(b':');
+            escape(out, password, Part::User);
         }
     }
 }
@@ -63,20 +71,29 @@ impl User {
 /// # Errors
 ///
 /// Go's text, which quotes the URL.
-pub(crate) fn parse(text: &[u8]) -> Result<Url, String> {
+pub fn parse(text: &[u8]) -> Result<Url<'_>, Error> {
+    let refused = |text, reason| Error(format!("parse {}: {reason}", quoted(text)));
     let (before, fragment) = cut(text, b'#');
-    let mut url = split(before).map_err(|reason| format!("parse {}: {reason}", quoted(before)))?;
+    let mut url = split(before, false).map_err(|reason| refused(before, reason))?;
     if let Some(fragment) = fragment {
-        url.fragment =
-            unescape(fragment, Part::Fragment).map_err(|reason| format!("parse {}: {reason}", quoted(text)))?;
-        url.written.fragment = fragment.to_vec();
+        url.fragment = unescape(fragment, Part::Fragment).map_err(|reason| refused(text, reason))?;
+        url.written.fragment = fragment;
     }
     Ok(url)
 }
 
-impl Url {
+/// An absolute URL or an absolute path, as a request names it: without a fragment, so a hash sign is a character as others.
+///
+/// # Errors
+///
+/// Go's text, which quotes the URL.
+pub fn parse_request_uri(text: &[u8]) -> Result<Url<'_>, Error> {
+    split(text, true).map_err(|reason| Error(format!("parse {}: {reason}", quoted(text))))
+}
+
+impl Url<'_> {
     /// The host without its port and brackets.
-    pub(crate) fn hostname(&self) -> &[u8] {
+    pub fn hostname(&self) -> &[u8] {
         let host = match self.host.iter().rposition(|b| *b == b':') {
             Some(colon) if is_port(&self.host[colon..]) => &self.host[..colon],
             Some(_) | None => &self.host,
@@ -84,8 +101,9 @@ impl Url {
         host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host)
     }
 
-    /// The URL as text, with what has to be escaped escaped.
-    pub(crate) fn text(&self) -> Vec<u8> {
+    /// The URL as text, with what has to be escaped escaped. Where a path or fragment can be written in several ways, it is
+    /// as it was read.
+    pub fn text(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.scheme.is_empty() {
             out.extend_from_slice(&self.scheme);
@@ -102,7 +120,7 @@ impl Url {
         }
         if !self.fragment.is_empty() {
             out.push(b'#');
-            out.extend(as_written(&self.written.fragment, &self.fragment, Part::Fragment));
+            out.extend_from_slice(&as_written(self.written.fragment, &self.fragment, Part::Fragment));
         }
         out
     }
@@ -113,12 +131,11 @@ impl Url {
             out.extend_from_slice(b"//");
         }
         if let Some(user) = &self.user {
-            out.extend(user.text());
+            user.write(out);
             out.push(b'@');
         }
-        out.extend(escape(&self.host, Part::Host));
-        let path =
-            if self.path == b"*" { self.path.clone() } else { as_written(&self.written.path, &self.path, Part::Path) };
+        escape(out, &self.host, Part::Host);
+        let path = self.escaped_path();
         if !path.is_empty() && path[0] != b'/' && !self.host.is_empty() {
             out.push(b'/');
         }
@@ -126,14 +143,28 @@ impl Url {
         if out.is_empty() && cut(&path, b'/').0.contains(&b':') {
             out.extend_from_slice(b"./");
         }
-        out.extend(path);
+        out.extend_from_slice(&path);
+    }
+
+    fn escaped_path(&self) -> Cow<'_, [u8]> {
+        // An asterisk alone stands for the server itself and isn't escaped. Go keeps what was written if that differs from
+        // its own escaping, `%2A`.
+        if *self.path == *b"*" && self.written.path != b"%2a" {
+            return Cow::Borrowed(b"*");
+        }
+        as_written(self.written.path, &self.path, Part::Path)
     }
 }
 
-/// A path or fragment as it was written if that is a valid form, and escaped anew if not.
-fn as_written(written: &[u8], text: &[u8], part: Part) -> Vec<u8> {
+/// A path or fragment as it was written if that is a valid form of it, and escaped anew if not.
+fn as_written<'a>(written: &'a [u8], text: &[u8], part: Part) -> Cow<'a, [u8]> {
     let valid = |b: &u8| part.keeps(*b) || b"!'()*[]%".contains(b);
-    if !written.is_empty() && written.iter().all(valid) { written.to_vec() } else { escape(text, part) }
+    if !written.is_empty() && written.iter().all(valid) && unescape(written, part).is_ok_and(|it| *it == *text) {
+        return Cow::Borrowed(written);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    escape(&mut out, text, part);
+    Cow::Owned(out)
 }
 
 /// What is before the first `mark` and what is behind it, if it is there.
@@ -144,40 +175,46 @@ fn cut(text: &[u8], mark: u8) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-fn split(text: &[u8]) -> Result<Url, String> {
+/// The parts of a URL without a fragment. With `request`, only of an absolute URL or path.
+fn split(text: &[u8], request: bool) -> Result<Url<'_>, String> {
     if text.iter().any(|b| *b < b' ' || *b == 0x7f) {
         return Err("net/url: invalid control character in URL".into());
     }
+    if text.is_empty() && request {
+        return Err("empty url".into());
+    }
     let mut url = Url::default();
     if text == b"*" {
-        url.path = text.to_vec();
+        url.path = Cow::Borrowed(text);
         return Ok(url);
     }
     let (scheme, rest) = scheme(text)?;
-    url.scheme = scheme.to_ascii_lowercase();
+    url.scheme = lower(scheme);
     let (rest, query) = cut(rest, b'?');
     url.written.empty_query = query.is_some_and(<[u8]>::is_empty);
-    url.query = query.unwrap_or_default().to_vec();
+    url.query = Cow::Borrowed(query.unwrap_or_default());
     if !rest.starts_with(b"/") {
-        if !url.scheme.is_empty() {
-            url.opaque = rest.to_vec();
+        if !scheme.is_empty() {
+            url.opaque = Cow::Borrowed(rest);
             return Ok(url);
+        }
+        if request {
+            return Err("invalid URI for request".into());
         }
         if cut(rest, b'/').0.contains(&b':') {
             return Err("first path segment in URL cannot contain colon".into());
         }
     }
+    let may_have_host = !scheme.is_empty() || (!request && !rest.starts_with(b"///"));
     let mut path = rest;
-    if (!url.scheme.is_empty() || !rest.starts_with(b"///"))
-        && let Some(authority) = rest.strip_prefix(b"//")
-    {
+    if may_have_host && let Some(authority) = rest.strip_prefix(b"//") {
         let end = authority.iter().position(|b| *b == b'/').unwrap_or(authority.len());
         path = &authority[end..];
         (url.user, url.host) = parse_authority(&url.scheme, &authority[..end])?;
     } else {
-        url.written.no_host = !url.scheme.is_empty() && rest.starts_with(b"/");
+        url.written.no_host = !scheme.is_empty() && rest.starts_with(b"/");
     }
-    url.written.path = path.to_vec();
+    url.written.path = path;
     url.path = unescape(path, Part::Path)?;
     Ok(url)
 }
@@ -195,7 +232,11 @@ fn scheme(text: &[u8]) -> Result<(&[u8], &[u8]), String> {
     Ok((b"", text))
 }
 
-fn parse_authority(scheme: &[u8], authority: &[u8]) -> Result<(Option<User>, Vec<u8>), String> {
+fn lower(text: &[u8]) -> Cow<'_, [u8]> {
+    if text.iter().any(u8::is_ascii_uppercase) { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
+}
+
+fn parse_authority<'a>(scheme: &[u8], authority: &'a [u8]) -> Result<(Option<User<'a>>, Cow<'a, [u8]>), String> {
     let at = authority.iter().rposition(|b| *b == b'@');
     let host = parse_host(scheme, at.map_or(authority, |at| &authority[at + 1..]))?;
     let Some(at) = at else { return Ok((None, host)) };
@@ -209,9 +250,9 @@ fn parse_authority(scheme: &[u8], authority: &[u8]) -> Result<(Option<User>, Vec
     Ok((Some(User { name, password }), host))
 }
 
-fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
+fn parse_host<'a>(scheme: &[u8], host: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
     match host.iter().rposition(|b| *b == b'[') {
-        Some(0) => return parse_literal(host),
+        Some(0) => return parse_literal(host).map(Cow::Owned),
         Some(_) => return Err("invalid IP-literal".into()),
         None => {}
     }
@@ -230,11 +271,10 @@ fn parse_literal(host: &[u8]) -> Result<Vec<u8>, String> {
     let end = host.iter().rposition(|b| *b == b']').ok_or("missing ']' in host")?;
     let (address, after) = (&host[1..end], &host[end + 1..]);
     check_port(after)?;
-    let port = unescape(after, Part::Host)?;
     let zone = address.windows(3).position(|w| w == b"%25").unwrap_or(address.len());
     let address = [unescape(&address[..zone], Part::Host)?, unescape(&address[zone..], Part::Zone)?].concat();
-    match ip::parse(&address) {
-        Ok(IpAddr::V6(_)) => Ok([b"[", address.as_slice(), b"]", &port].concat()),
+    match parse_addr(&address) {
+        Ok(IpAddr::V6(_)) => Ok([b"[", address.as_slice(), b"]", after].concat()),
         Ok(IpAddr::V4(_)) => Err("invalid IP-literal".into()),
         Err(reason) => Err(format!("invalid host: {reason}")),
     }
@@ -252,71 +292,19 @@ fn is_port(text: &[u8]) -> bool {
     }
 }
 
-/// A part of a URL; each has its own idea of what stands for itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Path,
-    Host,
-    Zone,
-    User,
-    Fragment,
-}
+#[cfg(test)]
+mod tests {
+    use super::{Cow, User, parse};
 
-impl Part {
-    /// Whether a byte is written as it is.
-    fn keeps(self, byte: u8) -> bool {
-        let marks: &[u8] = match self {
-            Self::Path => b"-_.~$&+,/:;=@",
-            Self::Host | Self::Zone => b"-_.~!$&'()*+,;=:[]<>\"",
-            Self::User => b"-_.~$&+,;=",
-            Self::Fragment => b"-_.~$&+,/:;=?@!()*",
-        };
-        byte.is_ascii_alphanumeric() || marks.contains(&byte)
+    /// The webhook reads URLs with each review.
+    #[test]
+    fn a_plain_url_is_not_copied() {
+        let url = parse(b"https://ann:pw@vault.example:8200/v1?a=b#c").ok();
+        let borrowed = url.is_some_and(|url| {
+            let User { name, password } = url.user.unwrap_or(User { name: Cow::Owned(Vec::new()), password: None });
+            let parts = [url.scheme, url.opaque, url.host, url.path, url.query, url.fragment, name];
+            parts.iter().chain(&password).all(|part| matches!(part, Cow::Borrowed(_)))
+        });
+        assert!(borrowed);
     }
-}
-
-fn escape(text: &[u8], part: Part) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    for &byte in text {
-        if part.keeps(byte) {
-            out.push(byte);
-        } else {
-            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
-        }
-    }
-    out
-}
-
-fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, after)) = rest.split_first() {
-        if first != b'%' {
-            if matches!(part, Part::Host | Part::Zone) && first.is_ascii() && !part.keeps(first) {
-                return Err(format!("invalid character {} in host name", quoted(&[first])));
-            }
-            out.push(first);
-            rest = after;
-            continue;
-        }
-        let refuse = || format!("invalid URL escape {}", quoted(&rest[..rest.len().min(3)]));
-        let byte = escaped_byte(after).ok_or_else(refuse)?;
-        let allowed = match part {
-            // In a host only bytes beyond ASCII, and the percent sign that begins a zone.
-            Part::Host => byte >= 0x80 || byte == b'%',
-            Part::Zone => byte == b'%' || byte == b' ' || part.keeps(byte),
-            Part::Path | Part::User | Part::Fragment => true,
-        };
-        if !allowed {
-            return Err(refuse());
-        }
-        out.push(byte);
-        rest = &after[2..];
-    }
-    Ok(out)
-}
-
-fn escaped_byte(digits: &[u8]) -> Option<u8> {
-    let digit = |index: usize| digits.get(index).and_then(|b| char::from(*b).to_digit(16));
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }

@@ -1,16 +1,14 @@
-//! Texts quoted as Go's `%q` does, for messages that users of the reference know.
+//! Texts quoted as Go's `strconv.Quote` and `%q` do, as error texts show them.
 //!
-//! Go and Rust agree on what is printable, up to the version of Unicode.
+//! Go and Rust agree on what is printable, up to the version of Unicode. Deliberately not here: unquoting, and the other
+//! forms of quoting.
 
 use std::fmt::Write;
 
-/// The text in double quotes: control characters, quotes and backslashes escaped, other characters as they are.
-pub(crate) fn quoted(text: &str) -> String {
-    quoted_bytes(text.as_bytes())
-}
-
-/// The same for bytes, where those that are no UTF-8 are escaped too.
-pub(crate) fn quoted_bytes(bytes: &[u8]) -> String {
+/// The text in double quotes: control characters, quotes, backslashes and bytes that are no UTF-8 escaped, other characters
+/// as they are.
+pub fn quoted(text: impl AsRef<[u8]>) -> String {
+    let bytes = text.as_ref();
     let mut out = String::with_capacity(bytes.len() + 2);
     out.push('"');
     for chunk in bytes.utf8_chunks() {
@@ -52,7 +50,7 @@ fn is_printable(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted, quoted_bytes};
+    use super::quoted;
 
     /// Answers of Go 1.26.
     #[test]
@@ -66,6 +64,6 @@ mod tests {
         ] {
             assert_eq!(quoted(text), want);
         }
-        assert_eq!(quoted_bytes(b"a\xc3("), r#""a\xc3(""#);
+        assert_eq!(quoted(b"a\xc3("), r#""a\xc3(""#);
     }
 }

@@ -1,20 +1,20 @@
-//! IP addresses as Go's `net/netip` takes them, with its error texts. Source: Go 1.26, `ParseAddr`.
+//! IP addresses as Go's `net/netip` and `net` take them, with the error texts. Source: Go 1.26, `ParseAddr`, `ParseIP`.
 //!
 //! Deliberately not here: zones, beyond that they are well-formed; no caller needs them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::text::quoted;
+use crate::{Error, quoted};
 
 /// What is wrong, and the rest of the text where it was found.
 type Fault<'a> = (&'static str, &'a [u8]);
 
-/// An address; one of version 6 may have a zone.
+/// An address as `netip.ParseAddr` takes it; one of version 6 may have a zone, which is left out of the answer.
 ///
 /// # Errors
 ///
 /// Go's text, which names the address.
-pub(crate) fn parse(text: &[u8]) -> Result<IpAddr, String> {
+pub fn parse_addr(text: &[u8]) -> Result<IpAddr, Error> {
     let found = match text.iter().find(|b| b".:%".contains(b)) {
         Some(b'.') => v4(text).map(|bytes| IpAddr::V4(Ipv4Addr::from(bytes))),
         Some(b':') => v6(text).map(|bytes| IpAddr::V6(Ipv6Addr::from(bytes))),
@@ -23,13 +23,13 @@ pub(crate) fn parse(text: &[u8]) -> Result<IpAddr, String> {
     };
     found.map_err(|(reason, at)| {
         let at = if at.is_empty() { String::new() } else { format!(" (at {})", quoted(at)) };
-        format!("ParseAddr({}): {reason}{at}", quoted(text))
+        Error(format!("ParseAddr({}): {reason}{at}", quoted(text)))
     })
 }
 
-/// An address without a zone, as Go's `net.ParseIP` takes it; one of version 4 if it stands for such a one.
-pub(crate) fn parse_plain(text: &[u8]) -> Option<IpAddr> {
-    parse(text).ok().filter(|_| !text.contains(&b'%')).map(|address| address.to_canonical())
+/// An address as `net.ParseIP` takes it, so without a zone; one of version 4 if it is such a one in the form of version 6.
+pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
+    parse_addr(text).ok().filter(|_| !text.contains(&b'%')).map(|address| address.to_canonical())
 }
 
 fn v4(text: &[u8]) -> Result<[u8; 4], Fault<'_>> {
@@ -71,7 +71,7 @@ fn v6(text: &[u8]) -> Result<[u8; 16], Fault<'_>> {
         return Err(("zone must be a non-empty string", &[]));
     }
     let mut rest = &text[..zone.unwrap_or(text.len())];
-    let mut bytes = Vec::with_capacity(16);
+    let (mut bytes, mut length) = ([0; 16], 0);
     // Where zeros were left out.
     let mut gap = None;
     if let Some(after) = rest.strip_prefix(b"::") {
@@ -80,7 +80,7 @@ fn v6(text: &[u8]) -> Result<[u8; 16], Fault<'_>> {
             return Ok([0; 16]);
         }
     }
-    while bytes.len() < 16 {
+    while length < 16 {
         let digits = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         match digits {
             0 => return Err(("each colon-separated field must have at least one digit", rest)),
@@ -88,25 +88,25 @@ fn v6(text: &[u8]) -> Result<[u8; 16], Fault<'_>> {
             _ => return Err(("each group must have 4 or less digits", rest)),
         }
         if rest.get(digits) == Some(&b'.') {
-            if gap.is_none() && bytes.len() != 12 {
+            if gap.is_none() && length != 12 {
                 return Err(("embedded IPv4 address must replace the final 2 fields of the address", rest));
             }
-            if bytes.len() + 4 > 16 {
+            if length + 4 > 16 {
                 return Err(("too many hex fields to fit an embedded IPv4 at the end of the address", rest));
             }
-            bytes.extend(v4(rest)?);
-            rest = &[];
+            bytes[length..length + 4].copy_from_slice(&v4(rest)?);
+            (rest, length) = (&[], length + 4);
             break;
         }
         let group = rest[..digits].iter().filter_map(|b| char::from(*b).to_digit(16)).fold(0, |n, d| n << 4 | d);
-        bytes.extend(&group.to_be_bytes()[2..]);
-        rest = &rest[digits..];
+        bytes[length..length + 2].copy_from_slice(&group.to_be_bytes()[2..]);
+        (rest, length) = (&rest[digits..], length + 2);
         match rest {
             [] => break,
             [b':'] => return Err(("colon must be followed by more characters", rest)),
             [b':', b':', ..] if gap.is_some() => return Err(("multiple :: in address", &rest[1..])),
             [b':', b':', after @ ..] => {
-                (gap, rest) = (Some(bytes.len()), after);
+                (gap, rest) = (Some(length), after);
                 if rest.is_empty() {
                     break;
                 }
@@ -118,11 +118,14 @@ fn v6(text: &[u8]) -> Result<[u8; 16], Fault<'_>> {
     if !rest.is_empty() {
         return Err(("trailing garbage after address", rest));
     }
-    match (gap, 16 - bytes.len()) {
-        (None, 1..) => return Err(("address string too short", &[])),
-        (Some(_), 0) => return Err(("the :: must expand to at least one field of zeros", &[])),
-        (Some(at), missing) => drop(bytes.splice(at..at, vec![0; missing])),
-        (None, 0) => {}
+    match gap {
+        None if length < 16 => Err(("address string too short", &[])),
+        Some(_) if length == 16 => Err(("the :: must expand to at least one field of zeros", &[])),
+        Some(at) => {
+            // What follows the gap ends the address, and zeros take its place.
+            bytes[at..].rotate_right(16 - length);
+            Ok(bytes)
+        }
+        None => Ok(bytes),
     }
-    <[u8; 16]>::try_from(bytes).map_err(|_| ("address string too short", &[][..]))
 }

@@ -1,0 +1,343 @@
+//! What a reconcile of a target that is no Secret asks of an API server in memory, and what it tells.
+
+use certgen::fake::FakeApi;
+
+use super::super::reconcile_at;
+use super::*;
+use crate::context::Settings;
+use crate::events::Writer;
+use crate::fixtures;
+use crate::world::StoreRecord;
+
+const OBJECT: &str = "/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/db";
+const THINGS: &str = "/apis/example.io/v1/namespaces/shop/things";
+const THING: &str = "/apis/example.io/v1/namespaces/shop/things/db";
+const SYNCED: &str = "True ResourceSynced: secret synced";
+const CANARY: &str = "canary-7f3a";
+
+/// An ExternalSecret `db` of a store that has one value, and an API server that knows of Things and Places.
+struct Stage {
+    api: FakeApi,
+    cx: Arc<Context>,
+    writer: Writer,
+    hour: i8,
+}
+
+impl Stage {
+    fn new(target: &Value) -> Self {
+        let api = FakeApi::default();
+        let resource = |plural: &str, kind: &str, namespaced: bool| json!({"name": plural, "singularName": "", "kind": kind, "namespaced": namespaced, "verbs": ["get"]});
+        let resources = [resource("things", "Thing", true), resource("places", "Place", false)];
+        let list = json!({"kind": "APIResourceList", "groupVersion": "example.io/v1", "resources": resources});
+        api.put("/apis/example.io/v1", list);
+        let mut wished = json!({"manifest": {"apiVersion": "example.io/v1", "kind": "Thing"}});
+        json_merge(&mut wished, target);
+        let object = json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+            "metadata": {"name": "db", "namespace": "shop", "uid": "es", "generation": 1},
+            "spec": {
+                "refreshInterval": "1h", "secretStoreRef": {"name": "fake"}, "target": wished,
+                "dataFrom": [{"extract": {"key": "remote"}}],
+            },
+        });
+        api.put(OBJECT, object);
+        let (cx, writer) = fixtures::over(&api, fixtures::settings());
+        let stage = Self { api, cx, writer, hour: 0 };
+        stage.remote(&json!({"user": CANARY}));
+        stage
+    }
+
+    fn with_flag_off(target: &Value) -> Self {
+        let mut stage = Self::new(target);
+        (stage.cx, stage.writer) =
+            fixtures::over(&stage.api, Settings { generic_targets: false, ..fixtures::settings() });
+        stage.remote(&json!({"user": CANARY}));
+        stage
+    }
+
+    /// What the provider has from now on.
+    fn remote(&self, value: &Value) {
+        let store = json!({
+            "metadata": {"name": "fake", "namespace": "shop", "uid": "store", "generation": 1 + self.api.requests().len()},
+            "spec": {"provider": {"fake": {"data": [{"key": "remote", "value": value.to_string()}]}}},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        });
+        self.cx.world.put_store(StoreRecord::of_secret_store(serde_json::from_value(store).unwrap()));
+    }
+
+    /// One reconcile, two hours after the last one: the requests that it made, the condition, the events, what is next.
+    async fn look(&mut self) -> Look {
+        self.hour += 2;
+        self.look_again().await
+    }
+
+    /// One reconcile at the time of the last one.
+    async fn look_again(&mut self) -> Look {
+        if let Some(object) = self.api.get(OBJECT) {
+            self.cx.world.put_external_secret(serde_json::from_value(object).unwrap());
+        }
+        let before = self.api.requests().len();
+        let now = jiff::civil::date(2026, 1, 5).at(self.hour, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
+        let key = Key { namespace: "shop".into(), name: "db".into() };
+        let next = reconcile_at(&self.cx, &key, now.timestamp()).await;
+        let condition = self.api.get(OBJECT).unwrap_or_default()["status"]["conditions"][0].clone();
+        let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+        let events: Vec<String> =
+            self.writer.told().iter().map(|note| format!("{}: {}", note.reason.as_str(), note.message)).collect();
+        let told = format!("{condition} {events:?}");
+        assert!(!told.contains(CANARY), "a value leaks: {told}");
+        let shorter = |call: &String| call.replace(THINGS, "things").replace(OBJECT, "es");
+        Look {
+            requests: self.api.requests()[before..].iter().map(shorter).collect(),
+            ready: format!("{} {}: {}", text("status"), text("reason"), text("message")),
+            detail: text("detail"),
+            events,
+            next,
+        }
+    }
+}
+
+struct Look {
+    requests: Vec<String>,
+    ready: String,
+    detail: String,
+    events: Vec<String>,
+    next: Next,
+}
+
+fn json_merge(base: &mut Value, over: &Value) {
+    for (key, value) in over.as_object().unwrap() {
+        base[key] = value.clone();
+    }
+}
+
+fn thing(spec: &Value, managed: bool) -> Value {
+    let mut metadata = json!({"name": "db", "namespace": "shop", "uid": "thing"});
+    if managed {
+        metadata["labels"] = json!({"reconcile.external-secrets.io/managed": "true"});
+    }
+    json!({"apiVersion": "example.io/v1", "kind": "Thing", "metadata": metadata, "spec": spec})
+}
+
+const WRITES: [&str; 5] = ["PUT things/db", "POST things", "DELETE things/db", "PATCH es", "PATCH things/db"];
+
+fn writes(look: &Look) -> Vec<&str> {
+    look.requests.iter().map(String::as_str).filter(|request| WRITES.contains(request)).collect()
+}
+
+#[tokio::test]
+async fn a_target_is_created_once_and_then_only_looked_at() {
+    let mut stage = Stage::new(&json!({}));
+    let first = stage.look().await;
+    assert_eq!(first.requests, ["GET /apis/example.io/v1", "GET things/db", "POST things", "PUT es/status"]);
+    assert_eq!((first.ready.as_str(), first.events), (SYNCED, vec!["Created: Created Thing db".to_owned()]));
+    assert_eq!(first.next, Next::After(Duration::from_secs(3600)));
+    assert_eq!(stage.api.get(THING).unwrap()["spec"], json!({"data": {"user": CANARY}}));
+    assert_eq!(stage.api.get(OBJECT).unwrap()["status"].get("binding"), None);
+    assert_eq!(stage.look_again().await.requests, ["GET things/db"]);
+    let refreshed = stage.look().await;
+    assert_eq!((refreshed.requests, refreshed.events.len()), (vec!["GET things/db".into(), "PUT es/status".into()], 0));
+    // Another process knows nothing of what was written, and finds it as it should be.
+    let api = stage.api.clone();
+    (stage.cx, stage.writer) = fixtures::over(&api, fixtures::settings());
+    stage.remote(&json!({"user": CANARY}));
+    assert_eq!(writes(&stage.look().await), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn an_edited_target_is_repaired_though_no_refresh_is_due() {
+    let mut stage = Stage::new(&json!({}));
+    stage.look().await;
+    let mut edited = stage.api.get(THING).unwrap();
+    edited["spec"] = json!({"data": {"user": "else"}});
+    stage.api.put(THING, edited);
+    let repaired = stage.look_again().await;
+    assert_eq!(
+        (writes(&repaired), repaired.events.as_slice()),
+        (vec!["PUT things/db"], ["Updated: Updated Thing db".to_owned()].as_slice())
+    );
+    assert_eq!(stage.api.get(THING).unwrap()["spec"], json!({"data": {"user": CANARY}}));
+    stage.api.delete(THING);
+    assert_eq!(writes(&stage.look_again().await), ["POST things"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quarrel_about_a_target_has_pauses() {
+    let mut stage = Stage::new(&json!({}));
+    stage.look().await;
+    for edit in 1..=6 {
+        let mut edited = stage.api.get(THING).unwrap();
+        edited["spec"] = json!({"data": {"user": format!("else {edit}")}});
+        stage.api.put(THING, edited);
+        let look = stage.look_again().await;
+        if edit <= 4 {
+            assert_eq!(writes(&look), ["PUT things/db"], "{edit}");
+        } else {
+            assert_eq!((writes(&look).len(), look.next), (0, Next::After(Duration::from_secs(60))), "{edit}");
+        }
+    }
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(writes(&stage.look_again().await), ["PUT things/db"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_obeyed_is_told() {
+    let other = |kind: &str| json!({"manifest": {"apiVersion": "example.io/v1", "kind": kind}});
+    let cases = [
+        (
+            other("thing"),
+            "False ResourceSyncedError: could not get target resource",
+            "UpdateFailed: failed to get target resource: no matches for kind \"thing\" in version \"example.io/v1\"",
+            "kubectl api-resources",
+            Next::Backoff,
+        ),
+        (
+            json!({"manifest": {"apiVersion": "nobody.io/v1", "kind": "Thing"}}),
+            "False ResourceSyncedError: could not get target resource",
+            "UpdateFailed: failed to get target resource: no matches for kind \"Thing\" in version \"nobody.io/v1\"",
+            "CustomResourceDefinition",
+            Next::Backoff,
+        ),
+        (
+            other("Place"),
+            "False SecretSyncedError: invalid generic target",
+            "UpdateFailed: target.manifest.kind Place of example.io/v1 is cluster-scoped; a target must be of a kind that lives in a namespace",
+            "cluster-scoped",
+            Next::OnChange,
+        ),
+    ];
+    for (target, ready, event, detail, next) in cases {
+        let look = Stage::new(&target).look().await;
+        assert_eq!((look.ready.as_str(), look.events, look.next), (ready, vec![event.to_owned()], next));
+        assert!(look.detail.contains(detail), "{}", look.detail);
+    }
+    let look = Stage::with_flag_off(&json!({"creationPolicy": "Orphan", "deletionPolicy": "Delete"})).look().await;
+    assert_eq!(look.requests, ["PUT es/status"]);
+    assert_eq!(look.ready, "False SecretSyncedError: invalid generic target");
+    assert_eq!(
+        look.events,
+        ["UpdateFailed: generic targets are disabled. Enable with --unsafe-allow-generic-targets flag"]
+    );
+}
+
+#[tokio::test]
+async fn merging_waits_for_a_target_and_adds_to_it() {
+    let mut stage = Stage::new(
+        &json!({"creationPolicy": "Merge", "deletionPolicy": "Retain", "template": {"templateFrom": [{"target": "spec.auth", "literal": "user: {{ .user }}"}]}}),
+    );
+    let look = stage.look().await;
+    assert_eq!(look.ready, "True ResourceMissing: resource will not be created due to CreationPolicy=Merge");
+    stage.api.put(THING, thing(&json!({"size": 3, "auth": {"kind": "basic"}}), false));
+    let look = stage.look().await;
+    assert_eq!((writes(&look), look.ready.as_str()), (vec!["PUT things/db"], SYNCED));
+    assert_eq!(stage.api.get(THING).unwrap()["spec"], json!({"size": 3, "auth": {"kind": "basic", "user": CANARY}}));
+}
+
+#[tokio::test]
+async fn refused_writes_are_told_without_values_and_with_what_to_do() {
+    let invalid = format!("Thing.example.io \"db\" is invalid: spec.user: Invalid value: \"{CANARY}x\": no");
+    let forbidden = "things.example.io is forbidden: User \"x\" cannot create resource";
+    let failed = "False ResourceSyncedError: could not update secret";
+    let unread = "False ResourceSyncedError: could not get target resource";
+    let cases = [
+        (
+            "POST",
+            THINGS,
+            403,
+            "Forbidden",
+            forbidden,
+            failed,
+            "the controller's role must allow get, list, watch, create, update and delete on things.example.io",
+            Next::Backoff,
+        ),
+        (
+            "GET",
+            THING,
+            403,
+            "Forbidden",
+            forbidden,
+            unread,
+            "failed to get target resource: things.example.io is forbidden",
+            Next::Backoff,
+        ),
+        (
+            "POST",
+            THINGS,
+            422,
+            "Invalid",
+            invalid.as_str(),
+            failed,
+            "failed to create target resource: Thing.example.io \"db\" is invalid",
+            Next::Backoff,
+        ),
+        ("POST", THINGS, 409, "AlreadyExists", "x", " : ", "", RACED),
+    ];
+    for (method, path, code, reason, message, ready, detail, next) in cases {
+        let mut stage = Stage::new(&json!({}));
+        stage.api.refuse_once_with(method, path, code, reason, message);
+        let look = stage.look().await;
+        assert_eq!((look.ready.as_str(), look.next), (ready, next), "{code}");
+        assert!(look.detail.contains(detail), "{code}: {}", look.detail);
+        assert_eq!(stage.look_again().await.ready, SYNCED, "{code}");
+    }
+    let mut stage = Stage::new(&json!({}));
+    stage.api.put(THING, thing(&json!({}), true));
+    stage.api.refuse_once_with("PUT", THING, 409, "Conflict", "the object has been modified");
+    let look = stage.look().await;
+    assert_eq!((look.ready.as_str(), look.events.len(), look.next), (" : ", 0, RACED));
+}
+
+#[tokio::test]
+async fn without_data_a_managed_target_is_deleted_once() {
+    let mut stage = Stage::new(&json!({"creationPolicy": "Owner", "deletionPolicy": "Delete"}));
+    stage.look().await;
+    stage.remote(&json!({}));
+    let look = stage.look().await;
+    assert_eq!(look.ready, "True ResourceDeleted: secret deleted due to DeletionPolicy=Delete");
+    assert_eq!(
+        (writes(&look), look.events.as_slice()),
+        (vec!["DELETE things/db"], ["Deleted: Deleted Thing db".to_owned()].as_slice())
+    );
+    let look = stage.look().await;
+    assert_eq!((writes(&look).len(), look.events.len()), (0, 0));
+    stage.api.put(THING, thing(&json!({}), false));
+    assert_eq!(writes(&stage.look().await), [] as [&str; 0], "an object that nobody wrote for us stays");
+}
+
+/// Whether the target is still there when the ExternalSecret is gone, and whether that had a finalizer.
+async fn after_deletion(target: &Value, managed: bool) -> (bool, bool) {
+    let mut stage = Stage::new(target);
+    let look = stage.look().await;
+    let held = look.requests.contains(&"PATCH es".to_owned());
+    if held {
+        let order = ["PATCH es", "POST things"].map(|wanted| look.requests.iter().position(|made| made == wanted));
+        assert!(order[0] < order[1], "the target was written before its clean-up was sure: {:?}", look.requests);
+    }
+    if !managed {
+        stage.api.put(THING, thing(&json!({}), false));
+    }
+    let mut object = stage.api.get(OBJECT).unwrap();
+    object["metadata"]["deletionTimestamp"] = json!("2026-01-05T12:00:00Z");
+    stage.api.put(OBJECT, object);
+    let look = stage.look().await;
+    if held {
+        assert_eq!(stage.api.get(OBJECT), None, "the finalizer stays: {:?}", look.requests);
+    }
+    (stage.api.get(THING).is_some(), held)
+}
+
+#[tokio::test]
+async fn a_finalizer_cleans_up_where_no_owner_reference_does() {
+    let policies = |creation: &str, deletion: &str| json!({"creationPolicy": creation, "deletionPolicy": deletion});
+    let cases = [
+        (policies("Orphan", "Delete"), true, (false, true)),
+        (policies("CreateOrMerge", "Delete"), true, (false, true)),
+        (policies("Orphan", "Delete"), false, (true, true)),
+        // Left to Kubernetes, which the fake is not.
+        (policies("Owner", "Delete"), true, (true, false)),
+        (policies("Orphan", "Retain"), true, (true, false)),
+    ];
+    for (target, managed, want) in cases {
+        assert_eq!(after_deletion(&target, managed).await, want, "{target} {managed}");
+    }
+}
