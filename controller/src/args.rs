@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use api::GoDuration;
+use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser};
 use plan::brake::{Brake, Share};
 use plan::template::Delims;
-use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser};
 
 /// Synchronises secrets of external systems into Kubernetes Secrets.
 #[derive(Clone, Debug, Parser)]

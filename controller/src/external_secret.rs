@@ -7,6 +7,7 @@ mod deletion;
 mod fetch;
 mod finalizer;
 mod gather;
+mod generate;
 mod generic;
 mod pause;
 mod report;
@@ -55,10 +56,6 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
         Err(error) => return unreachable_api(key, &error),
     };
     cx.metrics.sync_call(&key.name, &key.namespace);
-    if let Some(refusal) = seen.refusal() {
-        let verdict = Verdict::stuck(refusal.clone(), refusal);
-        return report::report(cx, &seen, report::Outcome::unwritten(verdict), now).await; // I/O
-    }
     if let Some(manifest) = seen.object.spec.target.manifest.clone() {
         return generic::reconcile(cx, seen, &manifest, now).await;
     }
@@ -71,7 +68,11 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
             return pause::resumed(cx, &seen, seen.next_wakeup(now)).await; // I/O
         }
     }
-    let answers = fetch::fetch(cx, &seen).await; // I/O, a failure is a value
+    if generate::is_foreign(cx, &seen.key.namespace, &seen.object.spec).await {
+        // I/O
+        return Next::OnChange;
+    }
+    let answers = fetch::fetch(cx, &seen, now).await; // I/O, a failure is a value
     let assembled = match templates::assemble(cx, &seen, answers, now).await {
         // pure
         Ok(assembled) => assembled,

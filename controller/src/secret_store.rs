@@ -36,7 +36,13 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey) -> Next {
         Ok(interval) => interval,
         // It worked before this was written into it, and still does: its users are left alone.
         Err(text) if store::is_ready(record.status.as_ref()) => {
-            tracing::error!(kind = key.kind.as_str(), namespace = key.namespace, name = key.name, error = text, "store not checked");
+            tracing::error!(
+                kind = key.kind.as_str(),
+                namespace = key.namespace,
+                name = key.name,
+                error = text,
+                "store not checked"
+            );
             let generation = record.meta.generation.unwrap_or_default();
             cx.world.put_check(key, StoreCheck { generation, ready: true });
             store_checked(cx, key, true);

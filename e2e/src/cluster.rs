@@ -318,6 +318,7 @@ pub fn yaml_files(path: &Path) -> Result<Vec<PathBuf>> {
 /// missing in discovery.
 fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
     let (plural, namespaced) = match kind {
+        "ClusterGenerator" => ("clustergenerators", false),
         "ClusterRole" => ("clusterroles", false),
         "ClusterRoleBinding" => ("clusterrolebindings", false),
         "ClusterSecretStore" => ("clustersecretstores", false),
@@ -327,10 +328,12 @@ fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
         "ExternalSecret" => ("externalsecrets", true),
         "MutatingWebhookConfiguration" => ("mutatingwebhookconfigurations", false),
         "Namespace" => ("namespaces", false),
+        "Password" => ("passwords", true),
         "PodDisruptionBudget" => ("poddisruptionbudgets", true),
         "Role" => ("roles", true),
         "RoleBinding" => ("rolebindings", true),
         "Secret" => ("secrets", true),
+        "SSHKey" => ("sshkeys", true),
         "SecretStore" => ("secretstores", true),
         "Service" => ("services", true),
         "ServiceAccount" => ("serviceaccounts", true),

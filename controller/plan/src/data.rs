@@ -4,7 +4,7 @@
 
 use api::{
     ConversionStrategy, DataFrom, DecodingStrategy, DeletionPolicy, ExternalSecretData, ExternalSecretSpec, FindName,
-    MetadataPolicy, NullBytePolicy, Rewrite, SecretStoreRef, StoreKind,
+    GeneratorRef, MetadataPolicy, NullBytePolicy, Rewrite, SecretStoreRef, StoreKind,
 };
 use provider::{Error, ErrorKind, Find, ReadKey, RemoteRef};
 use secret::{SecretBytes, SecretMap};
@@ -24,15 +24,20 @@ pub struct StoreName {
 }
 
 /// One fetch that a spec asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Need {
-    /// From which store.
-    pub store: StoreName,
-    /// What.
-    pub what: What,
+#[derive(Clone, Debug, PartialEq)]
+pub enum Need {
+    /// From a store.
+    Read {
+        /// Which one.
+        store: StoreName,
+        /// What.
+        what: What,
+    },
+    /// From a generator: `dataFrom[].sourceRef.generatorRef`.
+    Generate(GeneratorRef),
 }
 
-/// What a fetch is about.
+/// What a store is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// One value: `data[]`.
@@ -57,6 +62,8 @@ pub enum Fetched {
         /// Whether the names are converted before any rewrite, as some of the reference's providers do by themselves.
         convert_first: bool,
     },
+    /// For [`Need::Generate`].
+    Generated(SecretMap),
 }
 
 /// The data of the Secret, and what is to be told about entries that were skipped.
@@ -77,40 +84,51 @@ pub struct Failure {
     pub text: String,
 }
 
-/// What `spec` asks for that this build can't do yet; the object is refused rather than half obeyed.
-/// Each text names the field.
-pub fn unsupported(spec: &ExternalSecretSpec) -> Option<String> {
-    let field = |path: String| Some(format!("{path} is not supported by this version of the controller"));
-    for (index, entry) in spec.data_from.iter().enumerate() {
-        let DataFrom { extract: _, find: _, rewrite: _, source_ref } = entry;
-        if source_ref.as_ref().is_some_and(|source| source.generator_ref.is_some()) {
-            return field(format!("spec.dataFrom[{index}].sourceRef.generatorRef"));
-        }
-    }
-    None
-}
-
 /// What must be fetched, `dataFrom` first and then `data`, in the order of the manifest.
 pub fn needs(spec: &ExternalSecretSpec) -> Vec<Need> {
     let from = spec.data_from.iter().filter_map(|entry| {
-        let what = match (&entry.find, &entry.extract) {
-            (Some(find), _) => What::Find(wished(find)),
-            (None, Some(extract)) => What::Map(reference(extract)),
-            (None, None) => return None,
+        let what = match asked(entry)? {
+            Asked::Find(find) => What::Find(wished(find)),
+            Asked::Extract(extract) => What::Map(reference(extract)),
+            Asked::Generator(generator) => return Some(Need::Generate(generator.clone())),
         };
         let own = entry.source_ref.as_ref().and_then(|source| source.store_ref.as_ref());
-        Some(Need { store: store_name(spec, own), what })
+        Some(Need::Read { store: store_name(spec, own), what })
     });
     let single = spec.data.iter().map(|entry| {
         let own = entry.source_ref.as_ref().and_then(|source| source.store_ref.as_ref());
-        Need { store: store_name(spec, own), what: What::Value(reference(&entry.remote_ref)) }
+        Need::Read { store: store_name(spec, own), what: What::Value(reference(&entry.remote_ref)) }
     });
     from.chain(single).collect()
 }
 
+/// What an entry of `dataFrom` is about. One that names several takes the first of them, as in the reference.
+enum Asked<'e> {
+    Find(&'e api::Find),
+    Extract(&'e api::RemoteRef),
+    Generator(&'e GeneratorRef),
+}
+
+fn asked(entry: &DataFrom) -> Option<Asked<'_>> {
+    let DataFrom { extract, find, rewrite: _, source_ref } = entry;
+    let generator = || source_ref.as_ref()?.generator_ref.as_ref().map(Asked::Generator);
+    let found = find.as_deref().map(Asked::Find);
+    found.or_else(|| extract.as_ref().map(Asked::Extract)).or_else(generator)
+}
+
+/// Every generator that `spec` names, whether it is asked or not: each may belong to another controller.
+pub fn generators(spec: &ExternalSecretSpec) -> Vec<GeneratorRef> {
+    let of = |entry: &DataFrom| entry.source_ref.as_ref()?.generator_ref.clone();
+    spec.data_from.iter().filter_map(of).collect()
+}
+
 /// Every store that `spec` names.
 pub fn stores(spec: &ExternalSecretSpec) -> Vec<StoreName> {
-    let mut names: Vec<StoreName> = needs(spec).into_iter().map(|need| need.store).collect();
+    let of_need = |need| match need {
+        Need::Read { store, what: _ } => Some(store),
+        Need::Generate(_) => None,
+    };
+    let mut names: Vec<StoreName> = needs(spec).into_iter().filter_map(of_need).collect();
     if spec.secret_store_ref.as_ref().is_some_and(|store| store.name.is_some()) {
         names.push(store_name(spec, None));
     }
@@ -133,35 +151,43 @@ pub fn assemble(
     let mut answers = answers.into_iter();
     let skips = spec.target.deletion_policy != DeletionPolicy::Retain;
     for (index, entry) in spec.data_from.iter().enumerate() {
-        let (field, treatment) = match (&entry.find, &entry.extract) {
-            (Some(find), _) => ("find", Treatment::of_found(find, &entry.rewrite)),
-            (None, Some(extract)) => ("extract", Treatment::of_extracted(extract, &entry.rewrite)),
-            (None, None) => continue,
+        let Some(asked) = asked(entry) else { continue };
+        let field = match asked {
+            Asked::Find(_) => "find",
+            Asked::Extract(_) => "extract",
+            Asked::Generator(_) => "sourceRef.generatorRef",
         };
         let place = format!("error processing spec.dataFrom[{index}].{field}, err: ");
         let fail = |text| Failure { cause: None, text: format!("{place}{text}") };
-        match next_answer(&mut answers) {
-            Err(error) if skips && error.kind() == ErrorKind::NotFound => out.notes.push(Note::normal(
-                EventReason::MissingProviderSecret,
-                format!("secret does not exist at provider using spec.dataFrom[{index}]"),
-            )),
-            Err(error) => return Err(Failure { text: format!("{place}{error}"), cause: Some(error) }),
-            Ok(Fetched::Map(map)) if entry.find.is_none() => {
-                out.data.extend(treatment.apply(map, engine, env).map_err(fail)?)
+        let fetched = match next_answer(&mut answers) {
+            Err(error) if skips && error.kind() == ErrorKind::NotFound => {
+                out.notes.push(Note::normal(
+                    EventReason::MissingProviderSecret,
+                    format!("secret does not exist at provider using spec.dataFrom[{index}]"),
+                ));
+                continue;
             }
-            Ok(Fetched::Found { values, convert_first }) if entry.find.is_some() => {
+            Err(error) => return Err(Failure { text: format!("{place}{error}"), cause: Some(error) }),
+            Ok(fetched) => fetched,
+        };
+        let ready = match (asked, fetched) {
+            (Asked::Extract(extract), Fetched::Map(map)) => {
+                Treatment::of_extracted(extract, &entry.rewrite).apply(map, engine, env)
+            }
+            (Asked::Find(find), Fetched::Found { values, convert_first }) => {
+                let treatment = Treatment::of_found(find, &entry.rewrite);
                 let values = if convert_first {
                     let converted = keys::convert(treatment.conversion, values);
                     converted.map_err(|text| fail(format!("error getting all secrets: {text}")))?
                 } else {
                     values
                 };
-                out.data.extend(treatment.apply(values, engine, env).map_err(fail)?);
+                treatment.apply(values, engine, env)
             }
-            Ok(Fetched::Value(_) | Fetched::Map(_) | Fetched::Found { values: _, convert_first: _ }) => {
-                return Err(mismatch());
-            }
-        }
+            (Asked::Generator(_), Fetched::Generated(map)) => generated(entry, map, engine, env),
+            (Asked::Extract(_) | Asked::Find(_) | Asked::Generator(_), _) => return Err(mismatch()),
+        };
+        out.data.extend(ready.map_err(fail)?);
     }
     for (index, entry) in spec.data.iter().enumerate() {
         let key = &entry.remote_ref.key;
@@ -178,7 +204,9 @@ pub fn assemble(
                     single(entry, value).map_err(|text| Failure { cause: None, text: format!("{place}{text}") })?;
                 out.data.insert(entry.secret_key.clone(), ready);
             }
-            Ok(Fetched::Map(_) | Fetched::Found { values: _, convert_first: _ }) => return Err(mismatch()),
+            Ok(Fetched::Map(_) | Fetched::Generated(_) | Fetched::Found { values: _, convert_first: _ }) => {
+                return Err(mismatch());
+            }
         }
     }
     Ok(out)
@@ -230,11 +258,8 @@ impl<'e> Treatment<'e> {
     }
 }
 
-/// What a generator brought, for the Secret: only rewritten and validated, neither converted nor decoded.
-///
-/// # Errors
-/// The reference's texts, to stand after `error processing spec.dataFrom[<i>].sourceRef.generatorRef, err: `.
-pub fn generated(entry: &DataFrom, map: SecretMap, engine: &Engine, env: &Env) -> Result<SecretMap, String> {
+/// What a generator brought is only rewritten and validated, neither converted nor decoded.
+fn generated(entry: &DataFrom, map: SecretMap, engine: &Engine, env: &Env) -> Result<SecretMap, String> {
     validated(rewritten(&entry.rewrite, map, engine, env)?)
 }
 

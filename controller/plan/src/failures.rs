@@ -3,7 +3,7 @@
 //! Nothing here holds a value: reasons are providers' texts, which are safe to show, and hints are made of the manifest.
 //! Deliberately not here: what a failure means for the object ([`crate::data`]), and the condition ([`crate::status`]).
 
-use api::{DeletionPolicy, EntryFailure, ExternalSecretData, ExternalSecretSpec};
+use api::{DeletionPolicy, EntryFailure, ExternalSecretData, ExternalSecretSpec, GeneratorRef};
 use provider::{Error, ErrorKind, RemoteRef};
 
 use crate::data::{self, Fetched, Need, StoreName, What};
@@ -100,9 +100,10 @@ fn entries(spec: &ExternalSecretSpec) -> Vec<(String, Need)> {
     let mut all = Vec::new();
     for (index, entry) in spec.data_from.iter().enumerate() {
         for need in alone(ExternalSecretSpec { data_from: vec![entry.clone()], ..ExternalSecretSpec::default() }) {
-            let field = match need.what {
-                What::Find(_) => "find",
-                What::Map(_) | What::Value(_) => "extract",
+            let field = match need {
+                Need::Read { what: What::Find(_), .. } => "find",
+                Need::Read { what: What::Map(_) | What::Value(_), .. } => "extract",
+                Need::Generate(_) => "sourceRef.generatorRef",
             };
             all.push((format!("spec.dataFrom[{index}].{field}"), need));
         }
@@ -117,7 +118,7 @@ fn entries(spec: &ExternalSecretSpec) -> Vec<(String, Need)> {
 }
 
 fn about(entry: String, need: &Need, kind: &str, reason: &str) -> EntryFailure {
-    let Need { store, what } = need;
+    let Need::Read { store, what } = need else { return bare(entry, kind, reason) };
     let (key, property) = match what {
         What::Value(RemoteRef { read, property }) | What::Map(RemoteRef { read, property }) => {
             (Some(read.key.clone()), property.clone())
@@ -149,8 +150,10 @@ fn shortened(text: &str) -> String {
 
 /// What to do about a failed fetch.
 fn hint(error: &Error, need: &Need) -> String {
-    let Need { store, what } = need;
-    let store = named(store);
+    let (store, what) = match need {
+        Need::Read { store, what } => (named(store), what),
+        Need::Generate(generator) => return of_generator(error, generator),
+    };
     let property = match what {
         What::Value(reference) | What::Map(reference) => reference.property.as_deref(),
         What::Find(_) => None,
@@ -192,6 +195,15 @@ fn hint(error: &Error, need: &Need) -> String {
         ErrorKind::Unsupported => {
             format!("this version can't do that with the provider of {store}: write the entry in another way")
         }
+    }
+}
+
+/// What to do about a generator that gave nothing.
+fn of_generator(error: &Error, generator: &GeneratorRef) -> String {
+    let GeneratorRef { api_version: _, kind, name } = generator;
+    match error.kind() {
+        ErrorKind::Unsupported => format!("this version can't generate a {kind}: use another kind of generator"),
+        _ => format!("check {kind}/{name} and what it refers to"),
     }
 }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 
 use api::ExternalSecretSpec;
-use plan::data::{Assembled, Failure, Fetched, What, generated, needs, stores, unsupported};
+use plan::data::{Assembled, Failure, Fetched, Need, What, generators, needs, stores};
 use provider::{Error, ErrorKind};
 use secret::{SecretBytes, SecretMap};
 use serde_json::{Value, json};
@@ -128,26 +128,40 @@ fn an_entry_s_own_store_goes_before_the_default_one() {
         "dataFrom": [{"extract": {"key": "a"}, "sourceRef": {"storeRef": {"name": "own", "kind": "ClusterSecretStore"}}}],
         "data": [{"secretKey": "x", "remoteRef": {"key": "c", "property": "", "version": "2"}}],
     }));
-    let shown: Vec<_> = needs(&spec).iter().map(|need| format!("{}/{}", need.store.kind, need.store.name)).collect();
+    let shown: Vec<_> = stores(&spec).iter().map(|store| format!("{}/{}", store.kind, store.name)).collect();
     assert_eq!(shown, ["ClusterSecretStore/own", "SecretStore/default"]);
-    let What::Value(second) = &needs(&spec)[1].what else { panic!("data brings values") };
+    let Need::Read { what: What::Value(second), .. } = &needs(&spec)[1] else { panic!("data brings values") };
     assert_eq!((second.property.as_deref(), second.read.version.as_deref()), (None, Some("2")));
-    assert_eq!(stores(&spec).len(), 2);
 }
 
 #[test]
-fn what_is_not_supported_is_named() {
-    let cases = [(
-        json!({"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "UUID", "name": "u"}}}]}),
-        "spec.dataFrom[0].sourceRef.generatorRef",
-    )];
-    for (given, field) in cases {
-        assert_eq!(
-            unsupported(&spec(given)),
-            Some(format!("{field} is not supported by this version of the controller"))
-        );
-    }
-    assert_eq!(unsupported(&one_value("Retain")), None);
+fn a_generator_s_values_take_their_place_among_the_entries() {
+    let generator = json!({"generatorRef": {"kind": "UUID", "name": "u"}});
+    let spec = spec(json!({"dataFrom": [
+        {"extract": {"key": "a"}},
+        {"sourceRef": generator.clone(), "rewrite": [{"regexp": {"source": "^", "target": "made-"}}]},
+        {"extract": {"key": "b"}, "sourceRef": {"generatorRef": {"kind": "UUID", "name": "not-asked"}}},
+    ]}));
+    let asked: Vec<bool> = needs(&spec).iter().map(|need| matches!(need, Need::Generate(_))).collect();
+    assert_eq!(asked, [false, true, false]);
+    assert_eq!(generators(&spec).len(), 2, "each may belong to another controller");
+    let Fetched::Map(values) = map(&[("id", "7")]) else { panic!("a map") };
+    let answers = || vec![Ok(map(&[("id", "1")])), Ok(Fetched::Generated(values.clone())), Ok(map(&[("x", "2")]))];
+    let made = assemble(&spec, answers()).unwrap();
+    assert_eq!(made.data.into_keys().collect::<Vec<_>>(), ["id", "made-id", "x"]);
+
+    let bad = json!({"dataFrom": [{"sourceRef": generator}]});
+    let bad_key: ExternalSecretSpec = serde_json::from_value(bad).unwrap();
+    let Fetched::Map(slashed) = map(&[("a/b", "v")]) else { panic!("a map") };
+    let text = assemble(&bad_key, vec![Ok(Fetched::Generated(slashed))]).unwrap_err().text;
+    let want = "error processing spec.dataFrom[0].sourceRef.generatorRef, err: invalid secret keys (TIP: use rewrite";
+    assert!(text.starts_with(want), "not converted: {text}");
+
+    let mut broken = answers();
+    broken[1] = Err(Error::new(ErrorKind::Unsupported, "Generate", "why").context("error using generator"));
+    let text = assemble(&spec, broken).unwrap_err().text;
+    let want = "error processing spec.dataFrom[1].sourceRef.generatorRef, err: error using generator: ";
+    assert!(text.starts_with(want), "{text}");
 }
 
 #[test]
@@ -180,17 +194,4 @@ fn keys_are_rewritten_in_place_of_being_converted_and_then_validated() {
     for (rewrite, want) in cases {
         assert_eq!(keys(rewrite.clone()), want, "{rewrite}");
     }
-}
-
-#[test]
-fn what_a_generator_brings_is_rewritten_and_validated_and_not_converted() {
-    let (engine, env) = engine();
-    let done = |rewrite: Value, key: &str| {
-        let entry = serde_json::from_value(json!({"rewrite": rewrite})).unwrap();
-        let Fetched::Map(made) = map(&[(key, "v")]) else { unreachable!() };
-        generated(&entry, made, &engine, &env).map(|made| made.into_keys().next().unwrap_or_default())
-    };
-    let upper = json!([{"transform": {"template": "{{ .value | upper }}"}}]);
-    assert_eq!(done(upper, "password"), Ok("PASSWORD".to_owned()));
-    assert!(done(json!([]), "a/b").unwrap_err().starts_with("invalid secret keys (TIP: use rewrite"));
 }

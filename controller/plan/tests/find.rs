@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 
 use api::ExternalSecretSpec;
-use plan::data::{Assembled, Failure, Fetched, What, needs, unsupported};
+use plan::data::{Assembled, Failure, Fetched, Need, What, needs};
 use provider::{Error, ErrorKind, Find};
 use secret::{SecretBytes, SecretMap};
 use serde_json::{Value, json};
@@ -44,9 +44,8 @@ fn a_find_asks_for_path_name_and_tags() {
     ];
     for (given, want) in cases {
         let spec = spec("Retain", given.clone());
-        assert_eq!(unsupported(&spec), None);
         let needs = needs(&spec);
-        assert!(matches!(&needs[0].what, What::Find(find) if *find == want), "{given}: {needs:?}");
+        assert!(matches!(&needs[0], Need::Read { what: What::Find(find), .. } if *find == want), "{given}: {needs:?}");
     }
 }
 
@@ -56,7 +55,7 @@ fn find_goes_before_extract_in_one_entry() {
         serde_json::from_value(json!({"dataFrom": [{"extract": {"key": "a"}, "find": {"path": "p"}}]})).unwrap();
     let needs = needs(&both);
     assert_eq!(needs.len(), 1);
-    assert!(matches!(needs[0].what, What::Find(_)));
+    assert!(matches!(needs[0], Need::Read { what: What::Find(_), .. }));
     let data = assemble(&both, vec![Ok(found(&[("k", "v")], false))]).unwrap().data;
     assert_eq!(data.keys().collect::<Vec<_>>(), ["k"]);
     let wrong = assemble(&both, vec![Ok(Fetched::Map(SecretMap::new()))]).unwrap_err();

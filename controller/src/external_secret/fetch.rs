@@ -6,6 +6,7 @@ use std::sync::Arc;
 use api::StoreKind;
 use engine::{Found, Handle, StoreIdentity};
 use futures::future::join_all;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use plan::data::{self, Fetched, Need, StoreName, What};
@@ -14,6 +15,7 @@ use provider::{Error, ErrorKind, Provider};
 use providers::{OpenContext, StoreIdentity as StoreUse};
 
 use super::gather::{Live, store_key};
+use super::generate;
 use crate::context::Context;
 use crate::lookup::{StoreCredentials, api_text};
 use crate::world::{StoreKey, StoreRecord};
@@ -22,14 +24,20 @@ const RESOLVE: &str = plan::failures::RESOLVE;
 
 /// The answers to all needs of the object, in their order. References to one store run together, so that those to one
 /// remote key become one read.
-pub(crate) async fn fetch(cx: &Arc<Context>, seen: &Live) -> Vec<Result<Fetched, Error>> {
+pub(crate) async fn fetch(cx: &Arc<Context>, seen: &Live, now: Timestamp) -> Vec<Result<Fetched, Error>> {
     let needs = data::needs(&seen.object.spec);
-    join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, need))).await
+    join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, need, now))).await
 }
 
-async fn one(cx: &Arc<Context>, namespace: &str, need: &Need) -> Result<Fetched, Error> {
-    let handle = usable(cx, namespace, &need.store).await?;
-    match &need.what {
+async fn one(cx: &Arc<Context>, namespace: &str, need: &Need, now: Timestamp) -> Result<Fetched, Error> {
+    let (store, what) = match need {
+        Need::Read { store, what } => (store, what),
+        Need::Generate(generator) => {
+            return generate::generate(cx, namespace, generator, now).await.map(Fetched::Generated);
+        }
+    };
+    let handle = usable(cx, namespace, store).await?;
+    match what {
         What::Value(reference) => handle.value(reference).await.map(Fetched::Value),
         What::Map(reference) => handle.map(reference).await.map(Fetched::Map),
         What::Find(find) => {

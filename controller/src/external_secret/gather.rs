@@ -199,11 +199,6 @@ fn remember_intact(cx: &Context, key: &Key, secret: &SecretObject) {
 }
 
 impl Live {
-    /// Why the object can't be obeyed at all, if so.
-    pub(crate) fn refusal(&self) -> Option<String> {
-        data::unsupported(&self.object.spec)
-    }
-
     pub(crate) fn refresh_input(&self) -> RefreshInput<'_> {
         let spec = &self.object.spec;
         RefreshInput {

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use super::gather::Live;
 use super::report::{Outcome, report};
-use super::{fetch, finalizer, pause, templates, unreachable_api, without_data};
+use super::{fetch, finalizer, generate, pause, templates, unreachable_api, without_data};
 use crate::clock;
 use crate::context::Context;
 use crate::deletions;
@@ -81,7 +81,11 @@ pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &Mani
         Due::Wait if seen.forced => {}
         Due::Wait => return pause::resumed(cx, &seen, seen.next_wakeup(now)).await, // I/O
     }
-    let answers = fetch::fetch(cx, &seen).await; // I/O, a failure is a value
+    if generate::is_foreign(cx, &seen.key.namespace, &seen.object.spec).await {
+        // I/O
+        return Next::OnChange;
+    }
+    let answers = fetch::fetch(cx, &seen, now).await; // I/O, a failure is a value
     let Assembled { data, notes } = match templates::assemble(cx, &seen, answers, now).await {
         // pure
         Ok(assembled) => assembled,

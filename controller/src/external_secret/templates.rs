@@ -126,12 +126,14 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 
 /// An environment in which it is `now`.
 pub(super) fn env(now: Timestamp) -> Env {
-    let random = aws_lc_rs::default_provider().secure_random;
-    Env::new(now, move |buffer| {
-        if random.fill(buffer).is_err() {
-            // Passwords are made of it: rather none than one that can be guessed.
-            tracing::error!("the system gives no randomness");
-            std::process::abort();
-        }
-    })
+    Env::new(now, fill)
+}
+
+/// Random bytes.
+pub(super) fn fill(buffer: &mut [u8]) {
+    if aws_lc_rs::default_provider().secure_random.fill(buffer).is_err() {
+        // Passwords are made of it: rather none than one that can be guessed.
+        tracing::error!("the system gives no randomness");
+        std::process::abort();
+    }
 }

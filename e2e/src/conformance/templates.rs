@@ -11,8 +11,7 @@ use serde_json::Value;
 use super::Answer;
 use super::values::{bytes, field, map, shown_map, text, typed};
 
-static ENGINE: LazyLock<Engine> =
-    LazyLock::new(|| Engine::new(Functions::eso(), Delims::default(), Limits::default()));
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Functions::eso(), Delims::default(), Limits::default()));
 
 /// Chance must vary within a template: some cases look for a value that differs from another.
 fn env() -> Env {

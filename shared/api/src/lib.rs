@@ -38,8 +38,8 @@ pub use data::{
 };
 pub use duration::{GoDuration, ParseDurationError};
 pub use external_secret::{
-    Binding, CreationPolicy, DeletionPolicy, EntryFailure, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, ManifestRef,
-    RefreshPolicy, SecretStoreRef, StoreKind, SyncWindow, SyncWindowKind, SyncWindows, Target,
+    Binding, CreationPolicy, DeletionPolicy, EntryFailure, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus,
+    ManifestRef, RefreshPolicy, SecretStoreRef, StoreKind, SyncWindow, SyncWindowKind, SyncWindows, Target,
 };
 pub use provider::aws::{
     AwsAuth, AwsDeletion, AwsJwtAuth, AwsProvider, AwsSecretRef, AwsService, AwsSessionTag, AwsSessionTagsPolicy,
