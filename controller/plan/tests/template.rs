@@ -157,7 +157,7 @@ fn our_own_words_name_field_line_column_and_hint_and_no_value() {
         ),
         (
             json!({"templateFrom": [{"literal": "{{ .user | uper }}"}]}),
-            "spec.target.template.templateFrom[0].literal: line 1, column 12: function \"uper\" not defined; did you mean upper?",
+            "spec.target.template.templateFrom[0].literal: line 1, column 12: function \"uper\" not defined; did you mean the function upper?",
         ),
         (
             json!({"templateFrom": [{"secret": {"name": "gone", "items": []}}]}),
