@@ -19,6 +19,7 @@ mod templates;
 
 use std::sync::Arc;
 
+use api::DeletionPolicy;
 use plan::refresh::{self, Due};
 use plan::status::{Again, Verdict};
 use provider::Retry;
@@ -56,6 +57,10 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
         Err(error) => return unreachable_api(key, &error),
     };
     cx.metrics.sync_call(&key.name, &key.namespace);
+    if seen.object.spec.target.deletion_policy != DeletionPolicy::Delete {
+        // No deletion of its waits any more, whatever comes of the rest.
+        deletions::settled(cx, key, false);
+    }
     if let Some(manifest) = seen.object.spec.target.manifest.clone() {
         return generic::reconcile(cx, seen, &manifest, now).await;
     }
@@ -94,14 +99,17 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
 async fn without_data(cx: &Arc<Context>, seen: &gather::Live, nothing: NoData, now: jiff::Timestamp) -> Next {
     let NoData { failure, entries } = nothing;
     let after = failure.cause.as_ref().map(provider::Error::retry_when);
-    let verdict = Verdict::failed("could not get secret data from provider", failure.text);
+    let message = "could not get secret data from provider";
+    let verdict = match after {
+        Some(Retry::Never) => Verdict::stuck(message, failure.text),
+        Some(Retry::Backoff | Retry::After(_)) | None => Verdict::failed(message, failure.text),
+    };
     let verdict = if seen.object.spec.target.manifest.is_some() { verdict.of_resource() } else { verdict };
     let outcome = report::Outcome { failures: entries, ..report::Outcome::unwritten(verdict) };
     let next = report::report(cx, seen, outcome, now).await; // I/O
     match after {
         Some(Retry::After(wait)) => Next::FailedFor(wait),
-        Some(Retry::Never) => Next::OnChange,
-        Some(Retry::Backoff) | None => next,
+        Some(Retry::Backoff | Retry::Never) | None => next,
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::watch::Sender;
 use crate::context::Context;
 use crate::dependencies::{Dependant, Input};
 use crate::external_secret::{refuse_unreadable, store_key};
-use crate::world::{Change, Key, SecretSeen, StoreKey, StoreRecord};
+use crate::world::{Change, Key, Memory, SecretSeen, StoreKey, StoreRecord};
 
 pub(crate) use watch::{Told, follow, follow_labelled};
 
@@ -191,7 +191,7 @@ pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
 fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
     cx.retire(key);
     for dependant in dependants(cx, key) {
-        cx.world.remember(&dependant, |memory| memory.forced = true);
+        cx.world.remember(&dependant, Memory::changed);
     }
     cx.world.forget_check(key);
     cx.stores.wake(key.clone(), Lane::Asked);
@@ -308,7 +308,7 @@ fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
         match reader {
             Dependant::Store(store) => store_changed(cx, &store),
             Dependant::ExternalSecret(key) => {
-                cx.world.remember(&key, |memory| memory.forced = true);
+                cx.world.remember(&key, Memory::changed);
                 cx.external_secrets.wake(key, Lane::Asked);
             }
         }
@@ -341,7 +341,7 @@ fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
             && object.status.as_ref().is_some_and(|status| status::ready_is("False", &status.conditions))
     });
     for key in failing {
-        cx.world.remember(&key, |memory| memory.forced = true);
+        cx.world.remember(&key, Memory::changed);
         cx.external_secrets.wake(key, Lane::Asked);
     }
 }
@@ -354,7 +354,7 @@ pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool) {
         let status = object.status.as_ref();
         let never_synced = status.is_none_or(|status| status.synced_resource_version.is_none());
         let in_sync = status.is_some_and(|status| status::ready_is("True", &status.conditions));
-        let forced = ready && cx.world.memory(&key).forced;
+        let forced = ready && cx.world.memory(&key).changes > 0;
         if never_synced {
             cx.external_secrets.wake(key, Lane::New);
         } else if forced || !in_sync {

@@ -106,12 +106,20 @@ pub(crate) struct Memory {
     pub(crate) verified: Option<Verified>,
     /// The last failure that was told as an event: it isn't told again while it stays the same.
     pub(crate) told: Option<Note>,
-    /// Something that it depends on changed: the next reconcile fetches although no refresh is due.
-    pub(crate) forced: bool,
+    /// How often something that it depends on changed since it was last brought in step: if ever, the next reconcile
+    /// fetches although no refresh is due. A number, so that a reconcile settles only what it began with.
+    pub(crate) changes: u32,
     /// The UID of the Secret that was given our label for its name alone: it isn't given it twice.
     pub(crate) marked: Option<String>,
     /// When an unneeded finalizer is taken away.
     pub(crate) turn: Turn,
+}
+
+impl Memory {
+    /// Something that the object depends on changed.
+    pub(crate) fn changed(&mut self) {
+        self.changes = self.changes.saturating_add(1);
+    }
 }
 
 /// Proof that a version of the target was as wished.

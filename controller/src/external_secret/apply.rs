@@ -21,7 +21,7 @@ use super::report::Outcome;
 use crate::context::Context;
 use crate::deletions;
 use crate::lookup::api_text;
-use crate::world::{SecretSeen, Verified};
+use crate::world::{Key, SecretSeen, Verified};
 
 /// Reads of a Secret that somebody else keeps writing, before the whole object is put off.
 const TRIES: usize = 3;
@@ -230,7 +230,12 @@ async fn remove_orphans(cx: &Context, seen: &Live, notes: &mut Vec<Note>) -> Res
     );
     let owned = cx.world.owned_secrets(&seen.key.namespace, &hash::owner(&seen.key.namespace, &seen.key.name));
     for name in target::orphans(&seen.target.name, owned.iter().map(String::as_str)) {
-        match secrets(cx, seen).delete(name, &DeleteParams::default()).await {
+        let orphan = Key { namespace: seen.key.namespace.clone(), name: name.to_owned() };
+        let Some(known) = cx.world.secret(&orphan) else { continue };
+        // Whoever has taken it over in the meantime keeps it.
+        let preconditions = Preconditions { uid: Some(known.uid), resource_version: Some(known.resource_version) };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        match secrets(cx, seen).delete(name, &params).await {
             Ok(_) => notes.push(Note::normal(EventReason::Deleted, "secret deleted because it was orphaned")),
             Err(kube::Error::Api(status)) if status.is_not_found() => {}
             Err(error) => return Err(format!("unable to delete secret {name}: {}", api_text(&error))),

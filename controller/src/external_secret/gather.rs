@@ -117,7 +117,7 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
     );
     let status = object.status.clone().unwrap_or_default();
     let forced =
-        memory.forced && refresh::follows_dependencies(object.spec.refresh_policy, object.spec.refresh_interval);
+        memory.changes > 0 && refresh::follows_dependencies(object.spec.refresh_policy, object.spec.refresh_interval);
     Ok(Seen::Live(Box::new(Live {
         key: key.clone(),
         status,

@@ -33,6 +33,7 @@ use crate::events::Subject;
 use crate::ingest::generic::{Kind, Known};
 use crate::lookup::api_text;
 use crate::queue::Next;
+use crate::turns::Turn;
 use crate::world::{self, Key};
 
 /// Somebody else wrote the target in the meantime: it is looked at again after this time, as the reference does.
@@ -323,6 +324,8 @@ async fn hold(cx: &Context, seen: &mut Live) -> Result<(), Error> {
     object.metadata.finalizers = held.metadata.finalizers;
     object.metadata.resource_version = held.metadata.resource_version;
     cx.world.put_external_secret(object.clone());
+    // It is ours, whatever was taken away before: it goes again once it isn't needed any more.
+    cx.world.remember(&seen.key, |memory| memory.turn = Turn::None);
     seen.object = Arc::new(object);
     Ok(())
 }

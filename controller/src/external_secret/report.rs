@@ -62,7 +62,8 @@ pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now
     cx.world.remember(key, |memory| {
         memory.told = failure;
         if ready == ReadyStatus::True {
-            memory.forced = false;
+            // Not what changed since this reconcile began: that may have been read before.
+            memory.changes = memory.changes.saturating_sub(seen.memory.changes);
         }
     });
     let mut after = status::after(&seen.status, &verdict, binding.as_deref(), &seen.sync_version, now);

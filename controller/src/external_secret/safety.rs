@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certgen::fake::FakeApi;
+use plan::status::{Reason, Verdict};
+use plan::template::SourceKind;
 use serde_json::{Value, json};
 
-use super::reconcile_at;
+use super::gather::{Seen, gather};
+use super::report::{Outcome, report};
+use super::{reconcile_at, templates};
 use crate::context::{Context, Settings};
 use crate::events::Writer;
 use crate::fixtures;
 use crate::ingest;
 use crate::queue::Next;
-use crate::world::{Key, SecretSeen, StoreRecord};
+use crate::world::{Key, Memory, SecretSeen, StoreRecord};
 
 const OURS: &str = "/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/";
 const SECRETS: &str = "/api/v1/namespaces/shop/secrets/";
@@ -232,7 +236,7 @@ async fn a_pause_that_held_nothing_up_leaves_no_trace_and_a_deletion_goes_on() {
 impl Stage {
     /// A look at an object that no changed store forces to fetch.
     async fn look_unforced(&mut self, name: &str, hour: i8) -> (Vec<String>, String, Next) {
-        self.cx.world.remember(&key(name), |memory| memory.forced = false);
+        self.cx.world.remember(&key(name), |memory| memory.changes = 0);
         self.look(name, hour).await
     }
 
@@ -360,6 +364,71 @@ async fn a_provider_that_has_nothing_takes_only_a_share_of_the_secrets_with_it()
     stage.remote(&[], &json!({"external-secrets.io/allow-deletion": "true"}));
     assert_eq!(stage.all(9).await, [] as [&str; 0]);
     assert_eq!(stage.held().as_deref(), Some("0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_is_called_off_holds_nobody_back() {
+    let mut stage = Stage::emptied(braked()).await;
+    stage.all(3).await;
+    for name in &NAMES[2..] {
+        stage.object(name, &json!({"metadata": {"generation": 2}, "spec": {"target": {"deletionPolicy": "Retain"}}}));
+    }
+    stage.all(5).await;
+    assert_eq!(stage.look("c", 5).await.1, "False could not get secret data from provider");
+    assert_eq!(stage.held().as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn a_change_during_a_reconcile_is_not_settled_by_it() {
+    let mut stage = Stage::new(fixtures::settings());
+    stage.remote(&["a"], &json!({}));
+    stage.object("a", &json!({}));
+    stage.look("a", 1).await;
+    for during in [false, true] {
+        stage.cx.world.remember(&key("a"), Memory::changed);
+        let Seen::Live(seen) = gather(&stage.cx, &key("a")).await.unwrap() else { panic!("not live") };
+        if during {
+            stage.cx.world.remember(&key("a"), Memory::changed);
+        }
+        let done = Verdict::done(Reason::SecretSynced, "secret synced");
+        let now = "2026-01-05T02:00:00Z".parse().unwrap();
+        report(&stage.cx, &seen, Outcome::unwritten(done), now).await;
+        assert_eq!(stage.cx.world.memory(&key("a")).changes > 0, during);
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_not_woken_by_its_own_target_though_its_template_lies_there() {
+    let stage = Stage::new(fixtures::settings());
+    let items = json!([{"key": "k"}]);
+    stage.object(
+        "a",
+        &json!({"spec": {"target": {"template": {"templateFrom": [
+            {"secret": {"name": "a", "items": items}}, {"secret": {"name": "b", "items": items}},
+        ]}}}}),
+    );
+    let object: api::ExternalSecret = serde_json::from_value(stage.api.get(&format!("{OURS}a")).unwrap()).unwrap();
+    templates::gather(&stage.cx, &key("a"), &object.spec).await;
+    let followed: Vec<_> = stage.cx.world.inputs(SourceKind::Secret).into_iter().map(|input| input.key.name).collect();
+    assert_eq!(followed, ["b"]);
+}
+
+#[tokio::test]
+async fn an_earlier_target_that_somebody_took_over_is_not_deleted() {
+    for taken_over in [false, true] {
+        let mut stage = Stage::new(fixtures::settings());
+        stage.remote(&["a"], &json!({}));
+        stage.object("a", &json!({}));
+        stage.look("a", 1).await;
+        stage.object("a", &json!({"metadata": {"generation": 2}, "spec": {"target": {"name": "b"}}}));
+        // What is known of the cluster is brought up to date, and then it changes.
+        stage.look("none", 2).await;
+        if taken_over {
+            stage.api.put(&format!("{SECRETS}a"), stage.secret("a").unwrap());
+        }
+        reconcile_at(&stage.cx, &key("a"), "2026-01-05T02:00:00Z".parse().unwrap()).await;
+        assert_eq!((stage.secret("a").is_some(), stage.secret("b").is_some()), (taken_over, true));
+    }
 }
 
 #[tokio::test(start_paused = true)]

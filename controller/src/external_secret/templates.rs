@@ -74,19 +74,34 @@ pub(super) async fn render(
 }
 
 /// Reads the ConfigMaps and Secrets that the template is in. They are noted, so that the object is tried again as soon as
-/// one of them appears or changes.
+/// one of them appears or changes; but not its own target, or each write would lead to the next one, and not where values
+/// are generated, or another text would cost a password.
 pub(super) async fn gather(cx: &Context, reader: &Key, spec: &ExternalSecretSpec) -> Sources {
     let wanted = spec.target.template.as_deref().map(template::sources).unwrap_or_default();
     let dependant = Dependant::ExternalSecret(reader.clone());
     cx.world.depends_on_nothing(&dependant);
+    let generates = !data::generators(spec).is_empty();
     let mut sources = Sources::default();
     for source in wanted {
-        let (version, read) = read(cx, &reader.namespace, &source).await;
         let key = Key { namespace: reader.namespace.clone(), name: source.name.clone() };
-        cx.world.depends_on(dependant.clone(), Input { kind: source.kind, key }, version);
+        let input = Input { kind: source.kind, key };
+        let followed = !generates && !is_target(spec, &reader.name, &source);
+        if followed {
+            // Before it is read: a change in the meantime must find its reader.
+            cx.world.depends_on(dependant.clone(), input.clone(), None);
+        }
+        let (version, read) = read(cx, &reader.namespace, &source).await;
+        if followed {
+            cx.world.depends_on(dependant.clone(), input, version);
+        }
         sources.insert(source.kind, source.name, read);
     }
     sources
+}
+
+fn is_target(spec: &ExternalSecretSpec, owner: &str, source: &SourceRef) -> bool {
+    let name = target::name(owner, spec);
+    spec.target.manifest.is_none() && source.kind == SourceKind::Secret && source.name == name
 }
 
 /// An object's version, and those of its keys that are wanted or why it can't be read.

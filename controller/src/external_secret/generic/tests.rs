@@ -341,3 +341,22 @@ async fn a_finalizer_cleans_up_where_no_owner_reference_does() {
         assert_eq!(after_deletion(&target, managed).await, want, "{target} {managed}");
     }
 }
+
+#[tokio::test]
+async fn our_own_finalizer_goes_once_it_is_needed_no_more() {
+    let mut stage = Stage::new(&json!({"creationPolicy": "Orphan", "deletionPolicy": "Delete"}));
+    let key = Key { namespace: "shop".into(), name: "db".into() };
+    stage.cx.world.put_external_secret(serde_json::from_value(stage.api.get(OBJECT).unwrap()).unwrap());
+    // Another controller's was taken away before.
+    stage.cx.world.remember(&key, |memory| memory.turn = Turn::Had);
+    stage.look().await;
+    let finalizers = |stage: &Stage| stage.api.get(OBJECT).unwrap()["metadata"]["finalizers"].to_string();
+    assert!(finalizers(&stage).contains(finalizer::FINALIZER));
+    let mut object = stage.api.get(OBJECT).unwrap();
+    object["spec"]["target"]["deletionPolicy"] = json!("Retain");
+    object["metadata"]["generation"] = json!(2);
+    stage.api.put(OBJECT, object);
+    let next = stage.look().await.next;
+    finalizer::take_away(&stage.cx, &key, next).await;
+    assert!(!finalizers(&stage).contains(finalizer::FINALIZER));
+}
