@@ -114,8 +114,8 @@ bench-template: ## Measure the template engine, beside Go's if Go is installed.
 	printf '%s\n%s\n' "$$rust" "$$go" | awk -f shared/template/benches/table.awk
 
 .PHONY: fuzz
-fuzz: ## Damage reviews and templates for FUZZ_SECONDS=60 each.
-	FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p webhook -p template --test fuzz
+fuzz: ## Damage reviews, templates, YAML and patterns for FUZZ_SECONDS=60 each.
+	FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p webhook -p template -p goyaml -p goregexp --test fuzz
 
 .PHONY: clean
 clean: cluster-down ## Remove what was built here. The control plane stays in its cache.

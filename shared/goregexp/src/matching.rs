@@ -1,7 +1,9 @@
 //! Finding, replacing and splitting, as Go's methods on `*regexp.Regexp` do. Not here: compiling.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use regex_automata::util::captures::Captures;
@@ -68,7 +70,8 @@ impl Regexp {
         self.try_replace_all(input, Replacement::Template(template), unlimited).unwrap_or_else(|never| match never {})
     }
 
-    /// As [`Regexp::replace_all`], but asks before it writes each replacement of so many bytes.
+    /// As [`Regexp::replace_all`], but asks before it writes each replacement, with its length in bytes or, if that is more,
+    /// the number of groups that the template looks at: a long template can be empty for each of a million matches.
     ///
     /// # Errors
     /// Those of `allow`.
@@ -93,11 +96,12 @@ impl Regexp {
             }
             Replacement::Template(template) => {
                 let pieces = self.pieces(template);
+                let cost: usize = pieces.iter().map(Piece::cost).sum();
                 for groups in self.inner.matcher.captures_iter(subject.text()) {
                     let Some(whole) = groups.get_match() else { continue };
                     let span = subject.span(whole.range());
                     let texts = || pieces.iter().map(|piece| piece.text(input, &subject, &groups));
-                    allow(texts().map(<[u8]>::len).sum())?;
+                    allow(texts().map(<[u8]>::len).sum::<usize>().max(cost))?;
                     out.extend_from_slice(&input[copied..span.start]);
                     texts().for_each(|text| out.extend_from_slice(text));
                     copied = span.end;
@@ -140,11 +144,14 @@ impl Regexp {
     /// A template's pieces.
     fn pieces<'t>(&self, template: &'t [u8]) -> Vec<Piece<'t>> {
         let mut pieces = Vec::new();
+        let mut known = HashMap::new();
         let mut rest = template;
         while let Some(at) = rest.iter().position(|&b| b == b'$') {
             let (before, dollar) = rest.split_at(at);
-            pieces.push(Piece::Text(before));
-            let (piece, after) = self.piece(dollar);
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before));
+            }
+            let (piece, after) = self.piece(dollar, &mut known);
             pieces.push(piece);
             rest = after;
         }
@@ -152,8 +159,8 @@ impl Regexp {
         pieces
     }
 
-    /// Reads the piece that begins with the dollar.
-    fn piece<'t>(&self, dollar: &'t [u8]) -> (Piece<'t>, &'t [u8]) {
+    /// Reads the piece that begins with the dollar. `known` keeps the groups of names that were looked up.
+    fn piece<'t>(&self, dollar: &'t [u8], known: &mut HashMap<&'t str, Rc<[usize]>>) -> (Piece<'t>, &'t [u8]) {
         let (sign, body) = dollar.split_at(1);
         if let Some(after) = body.strip_prefix(b"$") {
             return (Piece::Text(sign), after);
@@ -163,7 +170,10 @@ impl Regexp {
         let after = &body[name.len()..];
         let after = if braced { after.strip_prefix(b"}") } else { Some(after) };
         match after {
-            Some(after) if !name.is_empty() => (Piece::Groups(self.groups(name)), after),
+            Some(after) if !name.is_empty() => {
+                let groups = known.entry(name).or_insert_with(|| self.groups(name).into());
+                (Piece::Groups(Rc::clone(groups)), after)
+            }
             _ => (Piece::Text(sign), &dollar[1..]),
         }
     }
@@ -184,10 +194,17 @@ impl Regexp {
 enum Piece<'t> {
     Text(&'t [u8]),
     /// What the first of these groups that took part in the match has matched.
-    Groups(Vec<usize>),
+    Groups(Rc<[usize]>),
 }
 
 impl<'t> Piece<'t> {
+    fn cost(&self) -> usize {
+        match self {
+            Self::Text(_) => 0,
+            Self::Groups(numbers) => numbers.len(),
+        }
+    }
+
     fn text(&self, input: &'t [u8], subject: &Subject<'_>, groups: &Captures) -> &'t [u8] {
         match self {
             Self::Text(text) => text,
@@ -201,7 +218,11 @@ impl<'t> Piece<'t> {
 
 /// The letters, digits and underscores at the start of a text.
 fn name(text: &[u8]) -> &str {
-    let valid = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    let end = valid.find(|c: char| !(c == '_' || crate::is_letter(c) || crate::is_digit(c)));
-    &valid[..end.unwrap_or(valid.len())]
+    // One character after the other: what follows the name is not its business, and may be long.
+    let character = |at: usize| text[at..text.len().min(at + 4)].utf8_chunks().next()?.valid().chars().next();
+    let mut end = 0;
+    while let Some(c) = character(end).filter(|&c| c == '_' || crate::is_letter(c) || crate::is_digit(c)) {
+        end += c.len_utf8();
+    }
+    std::str::from_utf8(&text[..end]).unwrap_or_default()
 }

@@ -69,6 +69,8 @@ struct Parser<'p> {
     whole: &'p [u8],
     syntax: Syntax,
     members: usize,
+    /// No `:]` follows any more: looking for it again and again would take quadratic time.
+    names_end: bool,
     flags: Flags,
     frame: Frame,
     outer: Vec<Frame>,
@@ -394,8 +396,11 @@ impl<'p> Parser<'p> {
             if members.len() >= MAX_NODES {
                 return Err(What::TooLarge.at(self.whole));
             }
-            if let Some(named) = rest.strip_prefix(b"[:")
-                && let Some(end) = find(named, b":]")
+            if let Some(named) = rest.strip_prefix(b"[:").filter(|_| !self.names_end)
+                && let Some(end) = find(named, b":]").or_else(|| {
+                    self.names_end = true;
+                    None
+                })
             {
                 let after = &named[end + 2..];
                 let Some(member) = syntax::posix(&named[..end]) else {

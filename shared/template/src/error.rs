@@ -1,7 +1,7 @@
 //! What goes wrong with a template: Go's text, the place, and who is to blame.
 //!
-//! Deliberately not here: where errors come from (see `parse` and `exec`), and what to do about them (see `hint`). Nothing here holds a value, but a text does
-//! where Go's does (`fail`, comparisons of maps), so callers decide who may see it.
+//! Deliberately not here: where errors come from (see `parse` and `exec`), and what to do about them (see `hint`). Nothing
+//! here holds a value, but a text does where Go's does (`fail`, comparisons of maps), so callers decide who may see it.
 
 /// A template that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

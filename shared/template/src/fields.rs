@@ -17,8 +17,11 @@ impl Template {
     /// What the template reads of the root value, also in templates that it calls with it.
     pub fn uses(&self) -> Uses {
         let uses = Uses { fields: BTreeSet::new(), whole: false };
-        let mut fields = Fields { template: self, uses, visited: BTreeSet::new() };
-        fields.tree(&self.name);
+        let mut fields = Fields { uses, met: BTreeSet::from([&*self.name]), waiting: vec![&self.name] };
+        // One after the other: a chain of templates that each nest deep would take the stack.
+        while let Some(name) = fields.waiting.pop() {
+            fields.nodes(self.trees.get(name).map_or(&[], |nodes| nodes), true);
+        }
         fields.uses
     }
 }
@@ -34,25 +37,13 @@ pub struct Uses {
 }
 
 struct Fields<'t> {
-    template: &'t Template,
     uses: Uses,
-    visited: BTreeSet<&'t str>,
+    /// The templates that get the root value, and those of them that weren't looked at yet.
+    met: BTreeSet<&'t str>,
+    waiting: Vec<&'t str>,
 }
 
 impl<'t> Fields<'t> {
-    fn tree(&mut self, name: &str) {
-        let Some((name, nodes)) = self.template.trees.get_key_value(name) else { return };
-        if self.visited.contains(name.as_ref() as &str) {
-            return;
-        }
-        if self.visited.len() >= 100 {
-            self.uses.whole = true;
-            return;
-        }
-        self.visited.insert(name);
-        self.nodes(nodes, true);
-    }
-
     /// `root`: dot is the root value here.
     fn nodes(&mut self, nodes: &'t [Node], root: bool) {
         for node in nodes {
@@ -75,7 +66,9 @@ impl<'t> Fields<'t> {
                         && let [only] = args.as_slice()
                         && is_root(only, root)
                     {
-                        self.tree(name);
+                        if self.met.insert(name) {
+                            self.waiting.push(name);
+                        }
                     } else {
                         self.pipe(pipe, root);
                     }

@@ -143,6 +143,10 @@ impl Default for Limits {
     }
 }
 
+/// How many bytes of patterns are kept, and what each may take on top of its program once it searches.
+const MAX_HELD: usize = 16 << 20;
+const SEARCHED: usize = 1 << 20;
+
 /// What a function has at hand while it runs: clock and chance, and the budget.
 #[derive(Debug)]
 pub struct Call<'e> {
@@ -153,13 +157,14 @@ pub struct Call<'e> {
     pub(crate) produced: usize,
     /// Maps that were changed after they were made. They may hold each other in circles, so they are emptied at the end.
     changed: Vec<Map>,
-    /// Patterns that were compiled already.
+    /// Patterns that were compiled already, and how many bytes they take.
     patterns: BTreeMap<Vec<u8>, Regexp>,
+    held: usize,
 }
 
 impl<'e> Call<'e> {
     pub(crate) fn new(env: &'e Env, limits: &'e Limits) -> Self {
-        Self { env, limits, steps: 0, produced: 0, changed: Vec::new(), patterns: BTreeMap::new() }
+        Self { env, limits, steps: 0, produced: 0, changed: Vec::new(), patterns: BTreeMap::new(), held: 0 }
     }
 
     /// Counts `bytes` that are about to be produced.
@@ -225,8 +230,11 @@ impl<'e> Call<'e> {
         self.charge(if costly { 128 << 10 } else { 4 << 10 })?;
         let compiled = goregexp::compile(pattern).map_err(|error| error.to_string());
         if let Ok(regexp) = &compiled {
-            if self.patterns.len() >= 32 {
+            let size = regexp.size().saturating_add(SEARCHED);
+            self.held = self.held.saturating_add(size);
+            if self.held > MAX_HELD {
                 self.patterns.clear();
+                self.held = size;
             }
             self.patterns.insert(pattern.to_vec(), regexp.clone());
         }

@@ -39,6 +39,12 @@ fn what_would_not_end_is_stopped() {
         ("{{ $x := \"a\" }}{{ range 60 }}{{ $x = print $x $x }}{{ end }}", "produces more than"),
         ("{{ regexMatch \"((a{1000}){1000}){1000}\" .a }}", "5 bytes"),
         ("{{ range $i := 1000000 }}{{ $_ := regexMatch (print \"a{1000}\" $i) $.a }}{{ end }}", "produces more than"),
+        ("{{ regexReplaceAll \"x(y)?\" (repeat 200000 \"x\") (repeat 200000 \"$1\") }}", "produces more than"),
+        ("{{ semverCompare (repeat 500000 \"1 \") \"1.0.0\" }}", "produces more than"),
+        (
+            "{{ $a := repeat 250000 \"a\" }}{{ range 20 }}{{ $_ := contains (print $a \"b\") (print $a $a) }}{{ end }}",
+            "0 bytes",
+        ),
         ("{{ .a ", "unclosed action"),
     ];
     for (text, want) in cases {

@@ -29,6 +29,22 @@ fn the_keys_that_a_template_reads_are_known() {
 }
 
 #[test]
+fn the_keys_of_many_deep_templates_are_known() -> std::io::Result<()> {
+    let (open, close) = ("{{ if 1 }}".repeat(70), "{{ end }}".repeat(70));
+    let define = |n: usize| {
+        format!("{{{{ define \"t{n}\" }}}}{open}{{{{ .k{n} }}}}{{{{ template \"t{}\" . }}}}{close}{{{{ end }}}}", n + 1)
+    };
+    let text: String = (0..150).map(define).collect::<String>() + "{{ template \"t0\" . }}";
+    // A thread of tokio's has as much.
+    let thread = std::thread::Builder::new()
+        .stack_size(2 << 20)
+        .spawn(move || parse("main", &text, &Delims::default(), &Functions::eso()).map(|t| t.uses()))?;
+    let uses = thread.join().ok().and_then(Result::ok);
+    assert_eq!(uses.map(|uses| (uses.fields.len(), uses.whole)), Some((150, false)));
+    Ok(())
+}
+
+#[test]
 fn a_broken_template_is_located() {
     let cases = [
         ("a\n {{ .b | nope }}", 2, 10, "template: t:2: function \"nope\" not defined"),

@@ -84,6 +84,7 @@ mod tests {
             (format!("{{{{ list {} }}}}", "1 ".repeat(200_000)), "parts"),
             ("{{.}}".repeat(300_000), "parts"),
             ("{{ .a }}".repeat(24_000), "24000 bytes"),
+            ("{{ range $i := 20 }}{{ regexMatch (print $i \"\\\\pL{60}\") $.a }}{{ end }}".into(), "100 bytes"),
         ];
         let before = peak();
         let mut wrong = Vec::new();

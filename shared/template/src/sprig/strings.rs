@@ -82,18 +82,9 @@ pub(super) fn strings(value: &Value) -> Vec<Vec<u8>> {
     }
 }
 
+/// Where a part is first, in linear time.
 pub(super) fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    if part.is_empty() {
-        return Some(0);
-    }
-    let mut from = 0;
-    loop {
-        let at = from + text.get(from..)?.iter().position(|b| *b == part[0])?;
-        if text[at..].starts_with(part) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
+    memchr::memmem::find(text, part)
 }
 
 /// One rune for one rune, as Go's `unicode.ToUpper` and its like do.

@@ -11,7 +11,9 @@ use crate::value::Value;
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("semver", &[STR], |_, a| Ok(Value::Object(Object::Version(Arc::new(version(&a[0])?))))),
-    Function::new("semverCompare", &[STR, STR], |_, a| {
+    Function::new("semverCompare", &[STR, STR], |c, a| {
+        // A bound may be two characters, and takes some two hundred bytes.
+        c.charge(bytes(&a[0]).len().saturating_mul(64))?;
         let constraint = String::from_utf8_lossy(bytes(&a[0])).into_owned();
         // The library reads the constraint first, so its error wins.
         let probe = Version { original: String::new(), numbers: [0; 3], pre: String::new(), meta: String::new() };
