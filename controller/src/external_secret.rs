@@ -67,7 +67,7 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
     cx.generic_targets.release(key);
     match refresh::due(&seen.refresh_input(), now) {
         Due::Now(_) => {}
-        Due::Wait if seen.forced => {}
+        Due::Wait if seen.forced(now) => {}
         Due::Wait => {
             apply::mark(cx, &seen).await; // I/O
             return pause::resumed(cx, &seen, seen.next_wakeup(now)).await; // I/O

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
@@ -22,6 +23,7 @@ use tokio::sync::watch::Sender;
 use crate::context::Context;
 use crate::dependencies::{Dependant, Input};
 use crate::external_secret::{refuse_unreadable, store_key};
+use crate::secret_store;
 use crate::world::{Change, Key, Memory, SecretSeen, StoreKey, StoreRecord};
 
 pub(crate) use watch::{Told, follow, follow_labelled};
@@ -129,18 +131,18 @@ async fn external_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) 
 }
 
 async fn secret_stores(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
-    let api: Api<SecretStore> = namespaced(&cx, &scope);
+    let api: Api<DeserializeGuard<SecretStore>> = namespaced(&cx, &scope);
     stores(&cx, api, listed, StoreKind::SecretStore, StoreRecord::of_secret_store).await;
 }
 
 async fn cluster_secret_stores(cx: Arc<Context>, listed: Sender<bool>) {
-    let api: Api<ClusterSecretStore> = Api::all(cx.client.clone());
+    let api: Api<DeserializeGuard<ClusterSecretStore>> = Api::all(cx.client.clone());
     stores(&cx, api, listed, StoreKind::ClusterSecretStore, StoreRecord::of_cluster_secret_store).await;
 }
 
 async fn stores<K>(
     cx: &Arc<Context>,
-    api: Api<K>,
+    api: Api<DeserializeGuard<K>>,
     listed: Sender<bool>,
     kind: StoreKind,
     record: impl Fn(K) -> StoreRecord,
@@ -150,14 +152,21 @@ async fn stores<K>(
     let mut present = HashSet::new();
     follow(api, listed, |told| match told {
         Told::Restarted => present.clear(),
-        Told::Present { object, listing } => {
+        Told::Present { object: DeserializeGuard(Ok(object)), listing } => {
             let record = record(object);
             if listing {
                 present.insert(record.key.clone());
             }
             take_in(cx, record);
         }
-        Told::Gone(object) => gone(cx, &record(object).key),
+        Told::Present { object: DeserializeGuard(Err(unreadable)), listing } => {
+            // What was known of it stays, and so do its users. It must not stall the others.
+            if listing {
+                present.insert(key_of(kind, &unreadable.metadata));
+            }
+            secret_store::refuse_unreadable(cx, kind, &unreadable);
+        }
+        Told::Gone(object) => gone(cx, &key_of(kind, kube::Resource::meta(&object))),
         Told::Listed => {
             for key in cx.world.retain_stores(kind, &present) {
                 gone(cx, &key);
@@ -166,6 +175,11 @@ async fn stores<K>(
         }
     })
     .await;
+}
+
+fn key_of(kind: StoreKind, meta: &ObjectMeta) -> StoreKey {
+    let Key { namespace, name } = Key::of(meta);
+    StoreKey { kind, namespace, name }
 }
 
 /// A store was seen in this version.

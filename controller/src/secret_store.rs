@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{ClusterSecretStore, GoDuration, ProviderSpec, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
+use kube::core::error_boundary::InvalidObject;
 use plan::event::{EventReason, Note};
 use plan::store::{self, Checked, StoreVerdict};
 use provider::{Error, ErrorKind};
@@ -113,17 +114,35 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
 }
 
 fn tell(cx: &Context, record: &StoreRecord, note: Note, now: jiff::Timestamp) {
-    let component = match record.key.kind {
-        StoreKind::SecretStore => "secret-store",
-        StoreKind::ClusterSecretStore => "cluster-secret-store",
-    };
-    let subject = || Subject::new(record.key.kind.as_str(), &record.meta, component);
+    let subject = || Subject::new(record.key.kind.as_str(), &record.meta, component(record.key.kind));
     cx.events.tell(subject(), note, now);
     let silenced = record.meta.annotations.as_ref().is_some_and(|notes| notes.contains_key(IGNORE_MAINTENANCE));
     let fake = matches!(providers::parse(record.spec.provider.as_ref(), &record.key.name), Ok(ProviderSpec::Fake(_)));
     if fake && !silenced {
         let text = "store isn't currently maintained. Please plan and prepare accordingly.";
         cx.events.tell(subject(), Note::warning(EventReason::StoreUnmaintained, text), now);
+    }
+}
+
+/// Tells that a store can't even be read, and which field is wrong.
+pub(crate) fn refuse_unreadable(cx: &Context, kind: StoreKind, unreadable: &InvalidObject) {
+    let InvalidObject { error, metadata } = unreadable;
+    let text = format!("the object cannot be read: {error}");
+    tracing::error!(
+        kind = kind.as_str(),
+        namespace = metadata.namespace,
+        name = metadata.name,
+        error = text,
+        "unreadable store"
+    );
+    let subject = Subject::new(kind.as_str(), metadata, component(kind));
+    cx.events.tell(subject, Note::warning(EventReason::InvalidProviderConfig, text), clock::now());
+}
+
+fn component(kind: StoreKind) -> &'static str {
+    match kind {
+        StoreKind::SecretStore => "secret-store",
+        StoreKind::ClusterSecretStore => "cluster-secret-store",
     }
 }
 

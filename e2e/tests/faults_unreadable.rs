@@ -65,6 +65,11 @@ async fn what_should_not_have_got_in_is_told_on_itself_and_harms_nobody_else() -
     for (name, provider, _) in &stores {
         let_in(&bed, object("SecretStore", name, json!({ "provider": provider }))).await?;
     }
+    // A number that fits no 32 bits, and a text for a list: as with the objects below, nobody else may notice.
+    let endless = json!({"provider": {"fake": {"data": []}}, "refreshInterval": 3_000_000_000_u64});
+    let_in(&bed, object("SecretStore", "endless", endless)).await?;
+    let shapeless = json!({"provider": {"fake": {"data": []}}, "conditions": "text"});
+    let_in(&bed, object("SecretStore", "shapeless", shapeless)).await?;
     let_in(&bed, object("ExternalSecret", "text-for-a-list", json!({"secretStoreRef": {"name": "s"}, "data": "text"})))
         .await?;
     let_in(&bed, object("ExternalSecret", "number-for-a-text", json!({"secretStoreRef": {"name": 7}, "data": []})))
@@ -78,6 +83,9 @@ async fn what_should_not_have_got_in_is_told_on_itself_and_harms_nobody_else() -
         assert!(text.contains(event), "{name}: {text}");
     }
 
+    for name in ["endless", "shapeless"] {
+        bed.event(&ns, name, "the object cannot be read").await?;
+    }
     for name in ["text-for-a-list", "number-for-a-text"] {
         bed.says(&ns, name, "False SecretSyncedError: the object cannot be read").await?;
         bed.event(&ns, name, "the object cannot be read").await?;

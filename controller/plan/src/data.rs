@@ -96,8 +96,12 @@ pub fn needs(spec: &ExternalSecretSpec) -> Vec<Need> {
         Some(Need::Read { store: store_name(spec, own), what })
     });
     let single = spec.data.iter().map(|entry| {
-        let own = entry.source_ref.as_ref().and_then(|source| source.store_ref.as_ref());
-        Need::Read { store: store_name(spec, own), what: What::Value(reference(&entry.remote_ref)) }
+        let store = match &entry.source_ref {
+            // In `data` a sourceRef that names no store stands for no store, and not for the default one.
+            Some(source) => named(source.store_ref.as_ref()),
+            None => store_name(spec, None),
+        };
+        Need::Read { store, what: What::Value(reference(&entry.remote_ref)) }
     });
     from.chain(single).collect()
 }
@@ -250,9 +254,7 @@ impl<'e> Treatment<'e> {
         };
         let valid = validated(named)?;
         let strategy = self.decoding;
-        let decoded = decode::map(strategy, valid).map_err(|text| {
-            format!("error applying decoding strategy {} to data: {text}", strategy.map_or("", |s| s.as_str()))
-        })?;
+        let decoded = decode::map(strategy, valid).map_err(|text| undecoded(strategy, &text))?;
         decode::refuse_null_bytes(self.null_bytes, &decoded)?;
         Ok(decoded)
     }
@@ -272,8 +274,13 @@ fn validated(map: SecretMap) -> Result<SecretMap, String> {
         .map_err(|text| format!("invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): {text}"))
 }
 
+fn undecoded(strategy: Option<DecodingStrategy>, text: &str) -> String {
+    format!("error applying decoding strategy {} to data: {text}", strategy.map_or("", |s| s.as_str()))
+}
+
 fn single(entry: &ExternalSecretData, value: SecretBytes) -> Result<SecretBytes, String> {
-    let decoded = decode::value(entry.remote_ref.decoding_strategy, value)?;
+    let strategy = entry.remote_ref.decoding_strategy;
+    let decoded = decode::value(strategy, value).map_err(|text| undecoded(strategy, &text))?;
     decode::refuse_null_bytes_in(entry.remote_ref.null_byte_policy, &entry.secret_key, &decoded)?;
     Ok(decoded)
 }
@@ -287,7 +294,10 @@ fn mismatch() -> Failure {
 }
 
 fn store_name(spec: &ExternalSecretSpec, own: Option<&SecretStoreRef>) -> StoreName {
-    let named = own.or(spec.secret_store_ref.as_ref());
+    named(own.or(spec.secret_store_ref.as_ref()))
+}
+
+fn named(named: Option<&SecretStoreRef>) -> StoreName {
     StoreName {
         kind: named.and_then(|store| store.kind).unwrap_or_default(),
         name: named.and_then(|store| store.name.clone()).unwrap_or_default(),

@@ -143,10 +143,19 @@ pub fn next(input: &RefreshInput<'_>, now: Timestamp) -> Next {
     }
 }
 
-/// Whether a changed dependency (store, credential) may cause a fetch: Periodic with an interval above zero only.
-pub fn follows_dependencies(policy: Option<RefreshPolicy>, interval: Option<GoDuration>) -> bool {
+/// Whether a changed dependency (store, credential, template source) may cause a fetch: Periodic with an interval above zero
+/// only, and only while the sync windows let a refresh through.
+pub fn follows_dependencies(
+    policy: Option<RefreshPolicy>,
+    interval: Option<GoDuration>,
+    sync_windows: Option<&SyncWindows>,
+    now: Timestamp,
+) -> bool {
     match policy {
-        None | Some(RefreshPolicy::Periodic) => interval.unwrap_or(DEFAULT_INTERVAL).is_positive(),
+        None | Some(RefreshPolicy::Periodic) => {
+            interval.unwrap_or(DEFAULT_INTERVAL).is_positive()
+                && sync_windows.is_none_or(|windows| sync_window::allowed(windows, now))
+        }
         Some(RefreshPolicy::CreatedOnce | RefreshPolicy::OnChange) => false,
     }
 }
@@ -238,10 +247,16 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_matter_to_periodic_refreshes_only() {
-        assert!(follows_dependencies(None, None));
-        assert!(!follows_dependencies(Some(RefreshPolicy::Periodic), Some(GoDuration::ZERO)));
-        assert!(!follows_dependencies(Some(RefreshPolicy::OnChange), None));
-        assert!(!follows_dependencies(Some(RefreshPolicy::CreatedOnce), None));
+    fn dependencies_matter_to_periodic_refreshes_only_and_not_in_a_closed_window() {
+        let now = Timestamp::UNIX_EPOCH;
+        let closed: SyncWindows = serde_json::from_value(
+            serde_json::json!({"kind": "deny", "windows": [{"schedule": "0 0 * * *", "duration": "1h"}]}),
+        )
+        .unwrap();
+        assert!(!follows_dependencies(None, None, Some(&closed), now));
+        assert!(follows_dependencies(None, None, None, now));
+        assert!(!follows_dependencies(Some(RefreshPolicy::Periodic), Some(GoDuration::ZERO), None, now));
+        assert!(!follows_dependencies(Some(RefreshPolicy::OnChange), None, None, now));
+        assert!(!follows_dependencies(Some(RefreshPolicy::CreatedOnce), None, None, now));
     }
 }

@@ -36,9 +36,7 @@ pub struct StoreVerdict {
 pub fn verdict(previous: &SecretStoreStatus, checked: &Checked, now: Timestamp) -> StoreVerdict {
     let mut next = previous.clone();
     let (condition, note, ready, failed) = match checked {
-        Checked::NotOpened(error) => {
-            refused("unable to create client", format!("could not get provider client: {error}"))
-        }
+        Checked::NotOpened(error) => refused("unable to create client", error.to_string()),
         Checked::Opened(Validation::Failed(error), _) => refused("unable to validate store", error.to_string()),
         Checked::Opened(Validation::Unknown(Some(error)), _) => (
             status::ready(

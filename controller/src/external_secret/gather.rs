@@ -41,8 +41,6 @@ pub(crate) struct Live {
     pub(crate) existing: Existing,
     pub(crate) intact: bool,
     pub(crate) memory: Memory,
-    /// A dependency changed and the refresh policy lets it count.
-    pub(crate) forced: bool,
     pub(crate) sync_version: String,
 }
 
@@ -116,19 +114,7 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
         meta.annotations.as_ref().unwrap_or(&empty),
     );
     let status = object.status.clone().unwrap_or_default();
-    let forced =
-        memory.changes > 0 && refresh::follows_dependencies(object.spec.refresh_policy, object.spec.refresh_interval);
-    Ok(Seen::Live(Box::new(Live {
-        key: key.clone(),
-        status,
-        target,
-        existing,
-        intact,
-        memory,
-        forced,
-        sync_version,
-        object,
-    })))
+    Ok(Seen::Live(Box::new(Live { key: key.clone(), status, target, existing, intact, memory, sync_version, object })))
 }
 
 /// A store's record. The watches of objects and stores don't run in step: before a store counts as missing, the API
@@ -199,6 +185,13 @@ fn remember_intact(cx: &Context, key: &Key, secret: &SecretObject) {
 }
 
 impl Live {
+    /// Whether a dependency changed and the refresh policy lets it count now.
+    pub(crate) fn forced(&self, now: Timestamp) -> bool {
+        let spec = &self.object.spec;
+        let (policy, interval, windows) = (spec.refresh_policy, spec.refresh_interval, spec.sync_windows.as_deref());
+        self.memory.changes > 0 && refresh::follows_dependencies(policy, interval, windows, now)
+    }
+
     pub(crate) fn refresh_input(&self) -> RefreshInput<'_> {
         let spec = &self.object.spec;
         RefreshInput {

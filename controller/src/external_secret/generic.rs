@@ -79,7 +79,7 @@ pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &Mani
             }
         }
         Due::Now(Why::NeverSynced | Why::Changed | Why::ClockWentBack | Why::Interval) => {}
-        Due::Wait if seen.forced => {}
+        Due::Wait if seen.forced(now) => {}
         Due::Wait => return pause::resumed(cx, &seen, seen.next_wakeup(now)).await, // I/O
     }
     if generate::is_foreign(cx, &seen.key.namespace, &seen.object.spec).await {
