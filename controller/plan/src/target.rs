@@ -50,16 +50,15 @@ pub fn name<'a>(external_secret: &'a str, spec: &'a ExternalSecretSpec) -> &'a s
     spec.target.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(external_secret)
 }
 
-/// Whether an existing target is as it was written: managed, and its data hashes to the annotation. Anything else is
-/// drift and is repaired at once whatever the refresh policy says.
+/// Whether an existing target is as it was written: its data hashes to the annotation. Anything else is drift and is
+/// repaired at once whatever the refresh policy says. A lost label is put back without a refresh.
 pub fn is_intact(policy: CreationPolicy, existing: Option<&SecretObject>) -> bool {
     if policy == CreationPolicy::Orphan {
         return true;
     }
     existing.is_some_and(|secret| {
-        let label = secret.metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_LABEL));
         let noted = secret.metadata.annotations.as_ref().and_then(|notes| notes.get(DATA_HASH_ANNOTATION));
-        label.is_some_and(|value| value == "true") && noted.is_some_and(|noted| *noted == hash::data(&secret.data))
+        noted.is_some_and(|noted| *noted == hash::data(&secret.data))
     })
 }
 

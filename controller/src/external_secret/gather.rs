@@ -156,6 +156,8 @@ async fn existing(
     target: &Key,
     memory: &Memory,
 ) -> Result<Existing, kube::Error> {
+    let version = object.status.as_ref().and_then(|status| status.synced_resource_version.as_ref());
+    let synced = version.is_some_and(|version| !version.is_empty());
     match cx.world.secret(target) {
         Some(seen) => {
             let verified = memory.verified.clone();
@@ -165,6 +167,8 @@ async fn existing(
                 return Ok(Existing::Verified(verified));
             }
         }
+        // One that was synced may only have lost its label, and must not be fetched anew for that.
+        None if synced => {}
         None => match object.spec.target.creation_policy {
             // A creation tells whether it exists, which saves a read for each new object.
             CreationPolicy::Owner | CreationPolicy::CreateOrMerge => return Ok(Existing::NoneKnown),
