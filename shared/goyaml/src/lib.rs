@@ -123,7 +123,7 @@ pub fn emit(value: &Value) -> String {
 /// longer than the JSON.
 ///
 /// # Errors
-/// What [`emit`] is empty for. JSON is read as YAML, so an error of syntax is YAML's.
+/// What [`emit()`] is empty for. JSON is read as YAML, so an error of syntax is YAML's.
 pub fn json_to_yaml(json: &[u8], most: usize) -> Result<String, Error> {
     let value = read(json).and_then(|value| json::with_text_keys(value).map_err(Error::Yaml))?;
     emit::emit(&value, most).ok_or_else(|| Error::Yaml(format!("yaml: output is too long: more than {most} bytes")))

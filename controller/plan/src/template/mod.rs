@@ -1,7 +1,7 @@
 //! Templates of targets: which objects they are read from, and what they make of the fetched values.
 //!
 //! Lives here: order and precedence, scopes, targets and paths, the reference's texts, and hints of our own. Pure: what a
-//! template is read from is gathered before ([`sources`] says what), clock and chance come in as [`Env`](::template::Env).
+//! template is read from is gathered before ([`sources`] says what), clock and chance come in as [`Env`].
 //! Deliberately not here: the template language (crate `template`), YAML (crate `goyaml`), and the Secret that the result
 //! goes into (see [`target`](crate::target)).
 
