@@ -1,4 +1,4 @@
-//! The one place that reads the wall clock.
+//! The one place that reads clocks.
 
 /// Now.
 #[expect(
@@ -7,4 +7,9 @@
 )]
 pub(crate) fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
+}
+
+/// Tokio's clock, so that tests can pause it.
+pub(crate) fn instant() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
 }

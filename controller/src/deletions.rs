@@ -12,6 +12,7 @@ use plan::brake::{self, Brake, Load, WINDOW};
 use plan::data;
 use plan::status::Verdict;
 
+use crate::clock;
 use crate::context::Context;
 use crate::external_secret::store_key;
 use crate::ingest::dependants;
@@ -123,7 +124,7 @@ pub(crate) fn hold(cx: &Context, object: &ExternalSecret) -> Option<Verdict> {
         !record.is_some_and(|record| brake::is_allowed(&record.meta))
     });
     let stores: Vec<StoreKey> = names.iter().map(|name| store_key(name, &key.namespace)).collect();
-    let holding = cx.deletions.ask(&key, &stores, brake, now(), |store| users(cx, store));
+    let holding = cx.deletions.ask(&key, &stores, brake, clock::instant(), |store| users(cx, store));
     stores.iter().for_each(|store| measure(cx, store));
     holding.and_then(|place| names.get(place)).map(|name| brake.verdict(name))
 }
@@ -151,11 +152,6 @@ fn users(cx: &Context, store: &StoreKey) -> Users {
 
 fn measure(cx: &Context, store: &StoreKey) {
     cx.metrics.deletions_held(store.kind.as_str(), &store.name, &store.namespace, cx.deletions.held(store));
-}
-
-/// Tokio's clock, so that tests can pause it.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

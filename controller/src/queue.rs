@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use telemetry::Lane;
 use tokio::sync::Notify;
 
+use crate::clock;
+
 /// First retry of a failing key; it doubles with each failure (the reference's figures).
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// Longest wait of a failing key.
@@ -212,7 +214,7 @@ impl<K: Clone + Eq + Hash> Workqueue<K> {
         loop {
             let timer = {
                 let mut queue = self.lock();
-                if let Some(key) = queue.pop(now()) {
+                if let Some(key) = queue.pop(clock::instant()) {
                     drop(queue);
                     // Another worker may be asleep while more keys are ready.
                     self.changed.notify_one();
@@ -234,7 +236,7 @@ impl<K: Clone + Eq + Hash> Workqueue<K> {
 
     /// See [`Queue::done`].
     pub(crate) fn done(&self, key: K, next: Next) {
-        self.lock().done(key, next, now());
+        self.lock().done(key, next, clock::instant());
         self.changed.notify_one();
     }
 
@@ -246,17 +248,12 @@ impl<K: Clone + Eq + Hash> Workqueue<K> {
     /// Keys that wait, by lane, and how long the most overdue timer has waited.
     pub(crate) fn gauge(&self) -> ([usize; Lane::ALL.len()], Duration) {
         let queue = self.lock();
-        (Lane::ALL.map(|lane| queue.depth(lane)), queue.overdue(now()))
+        (Lane::ALL.map(|lane| queue.depth(lane)), queue.overdue(clock::instant()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<K>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Tokio's clock, so that tests can pause it.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

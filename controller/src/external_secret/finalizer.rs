@@ -13,6 +13,7 @@ use kube::api::{Patch, PatchParams};
 use plan::generic_target::needs_finalizer;
 
 use super::pause;
+use crate::clock;
 use crate::context::Context;
 use crate::queue::Next;
 use crate::turns::Turn;
@@ -37,7 +38,7 @@ pub(super) fn book(cx: &Context, key: &Key, object: &ExternalSecret, memory: &Me
         return;
     }
     match memory.turn {
-        Turn::None => put_off(cx, key, cx.world.turns.book(now())),
+        Turn::None => put_off(cx, key, cx.world.turns.book(clock::instant())),
         Turn::At(_) => {}
         // Taken away once is enough: two controllers that don't agree mustn't quarrel over it for ever.
         Turn::Had => tracing::debug!(
@@ -60,7 +61,7 @@ pub(super) async fn take_away(cx: &Arc<Context>, key: &Key, next: Next) -> Next 
     if pause::asked(cx, &object).is_some() {
         return next;
     }
-    let wait = turn.saturating_duration_since(now());
+    let wait = turn.saturating_duration_since(clock::instant());
     if !wait.is_zero() {
         return sooner(next, wait);
     }
@@ -75,12 +76,12 @@ pub(super) async fn take_away(cx: &Arc<Context>, key: &Key, next: Next) -> Next 
             next
         }
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
-            put_off(cx, key, now() + SOON);
+            put_off(cx, key, clock::instant() + SOON);
             sooner(next, SOON)
         }
         Err(error) => {
             tracing::warn!(namespace = key.namespace, name = key.name, error = %error, "could not take an unneeded finalizer away");
-            put_off(cx, key, now() + LATE);
+            put_off(cx, key, clock::instant() + LATE);
             sooner(next, LATE)
         }
     }
@@ -116,11 +117,6 @@ fn sooner(next: Next, wait: Duration) -> Next {
         Next::After(later) => Next::After(later.min(wait)),
         Next::Backoff | Next::FailedFor(_) => next,
     }
-}
-
-/// Tokio's clock, so that tests can pause it.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! (`ingest::generic`).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::{ExternalSecret, ManifestRef};
 use jiff::Timestamp;
@@ -72,7 +72,7 @@ pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &Mani
     }
     match refresh::due(&seen.refresh_input(), now) {
         Due::Now(Why::TargetInvalid) => {
-            if let Some(wait) = cx.generic_targets.pause(&seen.key, moment()) {
+            if let Some(wait) = cx.generic_targets.pause(&seen.key, clock::instant()) {
                 let Key { namespace, name } = &seen.key;
                 tracing::warn!(namespace, name, "somebody else keeps changing the target; its repair waits");
                 return pause::resumed(cx, &seen, Next::After(wait)).await; // I/O
@@ -261,7 +261,7 @@ fn finish(
             // Written as it was: nobody needs to hear of that.
             let changed = version(Some(&answer)) != version(live.as_ref());
             notes.extend(note.filter(|_| changed));
-            cx.generic_targets.wrote(&seen.key, moment());
+            cx.generic_targets.wrote(&seen.key, clock::instant());
             let written = Written::of(wish.expose(), &answer);
             follow(cx, seen, place, Some(&answer), Some(written));
         }
@@ -328,11 +328,6 @@ async fn hold(cx: &Context, seen: &mut Live) -> Result<(), Error> {
     cx.world.remember(&seen.key, |memory| memory.turn = Turn::None);
     seen.object = Arc::new(object);
     Ok(())
-}
-
-/// Tokio's clock, so that tests can pause it.
-fn moment() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// The API server's words, without the values that its schemas quote.
