@@ -14,7 +14,7 @@ use telemetry::Metrics;
 use crate::deletions::Deletions;
 use crate::events::Events;
 use crate::ingest::generic::GenericTargets;
-use crate::queue::Workqueue;
+use crate::workqueue::Workqueue;
 use crate::world::{Key, StoreKey, World};
 
 /// The settings that decisions need.
@@ -53,8 +53,9 @@ pub(crate) struct Context {
     pub(crate) world: World,
     pub(crate) generic_targets: GenericTargets,
     pub(crate) deletions: Deletions,
-    pub(crate) external_secrets: Workqueue<Key>,
-    pub(crate) stores: Workqueue<StoreKey>,
+    /// Objects that share a store are one group.
+    pub(crate) external_secrets: Arc<Workqueue<Key, StoreKey>>,
+    pub(crate) stores: Arc<Workqueue<StoreKey, ()>>,
     pub(crate) engine: Engine,
     pub(crate) templates: template::Engine,
     pub(crate) environment: Environment,

@@ -19,7 +19,10 @@ mod templates;
 
 use std::sync::Arc;
 
+use std::time::Instant;
+
 use api::DeletionPolicy;
+use plan::data;
 use plan::refresh::{self, Due};
 use plan::status::{Again, Verdict};
 use provider::Retry;
@@ -32,16 +35,38 @@ use templates::NoData;
 use crate::clock;
 use crate::context::Context;
 use crate::deletions;
+use crate::dispatch::Slot;
 use crate::queue::Next;
-use crate::world::Key;
+use crate::world::{Key, StoreKey};
+
+/// One try to bring an object in step.
+pub(crate) struct Attempt {
+    pub(crate) now: jiff::Timestamp,
+    /// What asked for it: an answer of a backend that is older may not know of it.
+    pub(crate) asked: Instant,
+    pub(crate) slot: Slot,
+}
 
 /// Brings one ExternalSecret's Secret to what its spec says.
-pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key) -> Next {
-    let next = reconcile_at(cx, key, clock::now()).await;
+pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key, asked: Instant, slot: Slot) -> Next {
+    let next = attempt(cx, key, &Attempt { now: clock::now(), asked, slot }).await;
     finalizer::take_away(cx, key, next).await // I/O, once an object
 }
 
+/// As [`reconcile`], at a time of one's own choice and with nobody else about.
+#[cfg(test)]
 async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Next {
+    attempt(cx, key, &Attempt { now, asked: clock::instant(), slot: Slot::unlimited() }).await
+}
+
+/// The store that an object counts as a user of while only so many may use one at a time: its first.
+pub(crate) fn group_of(cx: &Context, key: &Key) -> Option<StoreKey> {
+    let object = cx.world.external_secret(key)?;
+    data::stores(&object.spec).first().map(|name| store_key(name, &key.namespace))
+}
+
+async fn attempt(cx: &Arc<Context>, key: &Key, attempt: &Attempt) -> Next {
+    let now = attempt.now;
     let seen = match gather::gather(cx, key).await {
         // I/O
         Ok(gather::Seen::Gone) => {
@@ -62,7 +87,7 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
         deletions::settled(cx, key, false);
     }
     if let Some(manifest) = seen.object.spec.target.manifest.clone() {
-        return generic::reconcile(cx, seen, &manifest, now).await;
+        return generic::reconcile(cx, seen, &manifest, attempt).await;
     }
     cx.generic_targets.release(key);
     match refresh::due(&seen.refresh_input(), now) {
@@ -77,7 +102,7 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
         // I/O
         return Next::OnChange;
     }
-    let answers = fetch::fetch(cx, &seen, now).await; // I/O, a failure is a value
+    let answers = fetch::fetch(cx, &seen, attempt).await; // I/O, a failure is a value
     let assembled = match templates::assemble(cx, &seen, answers, now).await {
         // pure
         Ok(assembled) => assembled,

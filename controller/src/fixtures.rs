@@ -12,6 +12,7 @@ use telemetry::Metrics;
 
 use crate::context::{Context, Settings};
 use crate::events::{Events, Writer};
+use crate::workqueue::Workqueue;
 
 /// A context whose API server has `objects`, by path.
 pub(crate) fn context(objects: &[(&str, Value)]) -> Arc<Context> {
@@ -49,8 +50,8 @@ pub(crate) fn over(api: &FakeApi, settings: Settings) -> (Arc<Context>, Writer) 
         world: Default::default(),
         generic_targets: Default::default(),
         deletions: Default::default(),
-        external_secrets: Default::default(),
-        stores: Default::default(),
+        external_secrets: Arc::new(Workqueue::new(64)),
+        stores: Arc::new(Workqueue::new(64)),
         engine: Engine::new(metrics.clone(), Limits::default()),
         templates: template::Engine::new(
             template::Functions::eso(),

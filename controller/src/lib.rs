@@ -1,13 +1,14 @@
 //! The controller: watches ExternalSecrets and stores, reads providers and writes Kubernetes Secrets.
 //!
 //! Read in this order: `run.rs` (wiring), `external_secret.rs` (the main pipeline), `plan` (its decisions),
-//! `secret_store.rs`, `ingest.rs` (watches), `world.rs` (what is known), `queue.rs`.
+//! `secret_store.rs`, `ingest.rs` (watches), `world.rs` (what is known), `queue.rs`, `dispatch.rs`.
 
 mod args;
 mod clock;
 mod context;
 mod deletions;
 mod dependencies;
+mod dispatch;
 mod events;
 mod external_secret;
 #[cfg(test)]
@@ -20,6 +21,8 @@ mod run;
 mod secret_store;
 mod status_write;
 mod turns;
+mod workers;
+mod workqueue;
 mod world;
 
 pub use args::Args;

@@ -1,21 +1,21 @@
-//! Who is reconciled next: one entry for each key, in lanes by reason, with backoff by key.
+//! Who is reconciled next, as plain data that is handed the time: one entry for each key, in lanes by reason, with
+//! backoff by key, and so many keys of one store at a time.
 //!
-//! [`Queue`] is plain data that is handed the time; [`Workqueue`] is the thin shell that workers wait on.
+//! Deliberately not here: waiting for a key (`workqueue`), and what is done with it (`dispatch`).
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{Hash, Hasher as _};
 use std::time::{Duration, Instant};
 
 use telemetry::Lane;
-use tokio::sync::Notify;
-
-use crate::clock;
 
 /// First retry of a failing key; it doubles with each failure (the reference's figures).
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// Longest wait of a failing key.
 const BACKOFF_CAP: Duration = Duration::from_secs(7 * 60);
+/// What is put on top of a wait at most, so that what was done together comes back spread.
+const SPREAD_CAP: Duration = Duration::from_secs(10);
 /// Every so many turns the least urgent lane that has waited goes first, so that none starves.
 const AGEING_TURNS: u32 = 16;
 
@@ -24,7 +24,7 @@ const AGEING_TURNS: u32 = 16;
 pub(crate) enum Next {
     /// When something changes.
     OnChange,
-    /// After this time at the latest.
+    /// After this time, and a little more that is the key's own: see [`Queue::done`].
     After(Duration),
     /// After the key's own backoff; its failures are counted on.
     Backoff,
@@ -32,33 +32,67 @@ pub(crate) enum Next {
     FailedFor(Duration),
 }
 
+/// A key whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Job<K> {
+    pub(crate) key: K,
+    pub(crate) lane: Lane,
+    /// When it was last asked for, or fell due: what was read before may be older than what the asker knows of.
+    pub(crate) asked: Instant,
+    /// How long it was ready and had to wait.
+    pub(crate) waited: Duration,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Idle,
     Ready(Lane),
+    /// Ready, but too many of its group run.
+    Parked(Lane),
     Running(Option<Lane>),
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<G> {
     state: State,
     failures: u32,
     due: Option<(Instant, u64)>,
+    /// The last trigger.
+    asked: Instant,
+    /// The first trigger since it last ran.
+    since: Instant,
+    /// While it runs: which group it counts in, and the trigger it runs for.
+    group: Option<G>,
+    running: Instant,
 }
 
-/// The queue as plain data.
+type Lanes<K> = [VecDeque<K>; Lane::ALL.len()];
+
+/// Keys that share a store.
 #[derive(Debug)]
-pub(crate) struct Queue<K> {
-    entries: HashMap<K, Entry>,
-    lanes: [VecDeque<K>; Lane::ALL.len()],
+struct Group<K> {
+    running: usize,
+    parked: Lanes<K>,
+    turns: u32,
+}
+
+/// The queue as plain data. `K` is what is worked on; `G` is what many of them share (their store), of which only
+/// so many are worked on at a time.
+#[derive(Debug)]
+pub(crate) struct Queue<K, G> {
+    entries: HashMap<K, Entry<G>>,
+    lanes: Lanes<K>,
     waiting: [usize; Lane::ALL.len()],
     timers: BTreeMap<(Instant, u64), K>,
     tickets: u64,
     turns: u32,
+    groups: HashMap<G, Group<K>>,
+    group_limit: usize,
 }
 
-impl<K: Clone + Eq + Hash> Default for Queue<K> {
-    fn default() -> Self {
+impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
+    /// An empty queue that hands out at most `group_limit` keys of one group at a time.
+    pub(crate) fn new(group_limit: usize) -> Self {
         Self {
             entries: HashMap::new(),
             lanes: Default::default(),
@@ -66,23 +100,38 @@ impl<K: Clone + Eq + Hash> Default for Queue<K> {
             timers: BTreeMap::new(),
             tickets: 0,
             turns: 0,
+            groups: HashMap::new(),
+            group_limit,
         }
     }
-}
 
-impl<K: Clone + Eq + Hash> Queue<K> {
     /// Puts `key` into `lane`. A key that waits already only ever becomes more urgent; one that is being worked on is
     /// looked at again afterwards.
-    pub(crate) fn wake(&mut self, key: K, lane: Lane) {
-        let entry = self.entries.entry(key.clone()).or_insert(Entry { state: State::Idle, failures: 0, due: None });
+    pub(crate) fn wake(&mut self, key: K, lane: Lane, now: Instant) {
+        let entry = self.entries.entry(key.clone()).or_insert(Entry {
+            state: State::Idle,
+            failures: 0,
+            due: None,
+            asked: now,
+            since: now,
+            group: None,
+            running: now,
+        });
+        entry.asked = entry.asked.max(now);
         match entry.state {
-            State::Ready(present) if present <= lane => return,
-            State::Ready(present) => self.waiting[present as usize] -= 1,
+            State::Ready(present) | State::Parked(present) if present <= lane => return,
+            State::Ready(present) | State::Parked(present) => self.waiting[present as usize] -= 1,
             State::Running(again) => {
+                if again.is_none() {
+                    entry.since = now;
+                }
                 entry.state = State::Running(Some(again.map_or(lane, |present| present.min(lane))));
                 return;
             }
-            State::Idle => {}
+            State::Idle => {
+                entry.asked = now;
+                entry.since = now;
+            }
         }
         if let Some(timer) = entry.due.take() {
             self.timers.remove(&timer);
@@ -92,8 +141,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.lanes[lane as usize].push_back(key);
     }
 
-    /// The next key to work on, if one is ready.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<K> {
+    /// The next key to work on, if one is ready whose group, as `group_of` tells, isn't full.
+    pub(crate) fn pop(&mut self, now: Instant, group_of: impl Fn(&K) -> Option<G>) -> Option<Job<K>> {
         while let Some((&(due, ticket), _)) = self.timers.first_key_value() {
             if due > now {
                 break;
@@ -102,7 +151,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
                 if let Some(entry) = self.entries.get_mut(&key) {
                     entry.due = None;
                 }
-                self.wake(key, Lane::Periodic);
+                self.wake(key, Lane::Periodic, due);
             }
         }
         self.turns = self.turns.wrapping_add(1);
@@ -110,26 +159,45 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         if self.turns.is_multiple_of(AGEING_TURNS) {
             order.reverse();
         }
-        order.into_iter().find_map(|lane| self.pop_lane(lane))
+        order.into_iter().find_map(|lane| self.pop_lane(lane, now, &group_of))
     }
 
-    fn pop_lane(&mut self, lane: Lane) -> Option<K> {
+    fn pop_lane(&mut self, lane: Lane, now: Instant, group_of: &impl Fn(&K) -> Option<G>) -> Option<Job<K>> {
         while let Some(key) = self.lanes[lane as usize].pop_front() {
             // A key that moved to another lane left its old place behind.
-            if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.state == State::Ready(lane)) {
-                entry.state = State::Running(None);
-                self.waiting[lane as usize] -= 1;
-                return Some(key);
+            let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.state == State::Ready(lane)) else {
+                continue;
+            };
+            let group = group_of(&key);
+            if let Some(name) = &group {
+                let group = self.groups.entry(name.clone()).or_default();
+                if group.running >= self.group_limit {
+                    entry.state = State::Parked(lane);
+                    group.parked[lane as usize].push_back(key);
+                    continue;
+                }
+                group.running += 1;
             }
+            entry.group = group;
+            entry.state = State::Running(None);
+            entry.running = entry.asked;
+            self.waiting[lane as usize] -= 1;
+            let waited = now.saturating_duration_since(entry.since);
+            return Some(Job { key, lane, asked: entry.asked, waited });
         }
         None
     }
 
     /// The work on `key` has ended.
+    ///
+    /// Keys that were done together and wait equally long would come back together, for ever. So each waits up to a
+    /// fiftieth longer, but not more than ten seconds, and always by the same share: in time they lie apart, also across
+    /// restarts, since the time of the last refresh is written down.
     pub(crate) fn done(&mut self, key: K, next: Next, now: Instant) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let State::Running(again) = entry.state else { return };
         entry.state = State::Idle;
+        let (group, asked, since) = (entry.group.take(), entry.asked, entry.since);
         let wait = match next {
             Next::OnChange => {
                 entry.failures = 0;
@@ -137,24 +205,53 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             }
             Next::After(wait) => {
                 entry.failures = 0;
-                Some(wait)
+                Some(wait + (wait / 50).min(SPREAD_CAP) * share(&key) / 1000)
             }
             Next::Backoff => {
                 entry.failures = entry.failures.saturating_add(1);
-                Some(backoff(entry.failures))
+                Some(backoff(entry.failures, &key))
             }
             Next::FailedFor(wait) => {
                 entry.failures = entry.failures.saturating_add(1);
-                Some(wait.max(backoff(entry.failures)))
+                Some(wait.max(backoff(entry.failures, &key)))
             }
         };
         if let Some(lane) = again {
-            self.wake(key, lane);
+            self.wake(key.clone(), lane, asked);
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.since = since;
+            }
         } else if let Some(wait) = wait {
             self.tickets += 1;
             let timer = (now + wait, self.tickets);
             entry.due = Some(timer);
             self.timers.insert(timer, key);
+        }
+        if let Some(group) = group {
+            self.leave(&group);
+        }
+    }
+
+    /// One of a group has ended: the next one that waits for that gets its turn.
+    fn leave(&mut self, name: &G) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        group.running = group.running.saturating_sub(1);
+        group.turns = group.turns.wrapping_add(1);
+        let mut order = Lane::ALL;
+        if group.turns.is_multiple_of(AGEING_TURNS) {
+            order.reverse();
+        }
+        for lane in order {
+            while let Some(key) = group.parked[lane as usize].pop_front() {
+                if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.state == State::Parked(lane)) {
+                    entry.state = State::Ready(lane);
+                    self.lanes[lane as usize].push_front(key);
+                    return;
+                }
+            }
+        }
+        if group.running == 0 {
+            self.groups.remove(name);
         }
     }
 
@@ -166,6 +263,11 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         {
             self.timers.remove(&timer);
         }
+    }
+
+    /// Whether a key is ready whose group isn't full, as far as is known.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.is_empty())
     }
 
     /// When the next timer fires.
@@ -182,94 +284,63 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     pub(crate) fn overdue(&self, now: Instant) -> Duration {
         self.next_timer().map_or(Duration::ZERO, |due| now.saturating_duration_since(due))
     }
+
+    /// The oldest trigger that something waits or runs for: nobody needs an answer to an older one. `now` if there is
+    /// none.
+    pub(crate) fn oldest_trigger(&self, now: Instant) -> Instant {
+        let triggers = self.entries.values().filter_map(|entry| match entry.state {
+            State::Idle => None,
+            State::Ready(_) | State::Parked(_) => Some(entry.asked),
+            State::Running(_) => Some(entry.running),
+        });
+        triggers.chain(self.next_timer()).min().map_or(now, |oldest| oldest.min(now))
+    }
 }
 
-/// `failures` is at least 1.
-fn backoff(failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    (BACKOFF_BASE * 2_u32.pow(doublings)).min(BACKOFF_CAP)
-}
-
-/// The queue that workers wait on.
-pub(crate) struct Workqueue<K> {
-    queue: Mutex<Queue<K>>,
-    changed: Notify,
-}
-
-impl<K: Clone + Eq + Hash> Default for Workqueue<K> {
+impl<K> Default for Group<K> {
     fn default() -> Self {
-        Self { queue: Mutex::default(), changed: Notify::new() }
+        Self { running: 0, parked: Default::default(), turns: 0 }
     }
 }
 
-impl<K: Clone + Eq + Hash> Workqueue<K> {
-    /// See [`Queue::wake`].
-    pub(crate) fn wake(&self, key: K, lane: Lane) {
-        self.lock().wake(key, lane);
-        self.changed.notify_one();
-    }
+/// `failures` is at least 1. What failed together doesn't come back together: each key waits up to a fifth less, always
+/// by the same share.
+fn backoff(failures: u32, key: &impl Hash) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    let longest = (BACKOFF_BASE * 2_u32.pow(doublings)).min(BACKOFF_CAP);
+    longest - longest / 5 * share(key) / 1000
+}
 
-    /// Waits for the next key. Cancelling the wait loses nothing.
-    pub(crate) async fn next(&self) -> K {
-        loop {
-            let timer = {
-                let mut queue = self.lock();
-                if let Some(key) = queue.pop(clock::instant()) {
-                    drop(queue);
-                    // Another worker may be asleep while more keys are ready.
-                    self.changed.notify_one();
-                    return key;
-                }
-                queue.next_timer()
-            };
-            match timer {
-                Some(due) => {
-                    tokio::select! {
-                        () = self.changed.notified() => {}
-                        () = tokio::time::sleep_until(due.into()) => {}
-                    }
-                }
-                None => self.changed.notified().await,
-            }
-        }
-    }
-
-    /// See [`Queue::done`].
-    pub(crate) fn done(&self, key: K, next: Next) {
-        self.lock().done(key, next, clock::instant());
-        self.changed.notify_one();
-    }
-
-    /// See [`Queue::forget`].
-    pub(crate) fn forget(&self, key: &K) {
-        self.lock().forget(key);
-    }
-
-    /// Keys that wait, by lane, and how long the most overdue timer has waited.
-    pub(crate) fn gauge(&self) -> ([usize; Lane::ALL.len()], Duration) {
-        let queue = self.lock();
-        (Lane::ALL.map(|lane| queue.depth(lane)), queue.overdue(clock::instant()))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue<K>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A stable number below a thousand.
+fn share(key: &impl Hash) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    u32::try_from(hasher.finish() % 1000).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn queue(keys: &[(&'static str, Lane)]) -> Queue<&'static str> {
-        let mut queue = Queue::default();
+    /// No key shares anything with another.
+    fn alone<K>(_: &K) -> Option<()> {
+        None
+    }
+
+    fn queue(keys: &[(&'static str, Lane)]) -> Queue<&'static str, ()> {
+        let mut queue = Queue::new(1);
         for (key, lane) in keys {
-            queue.wake(*key, *lane);
+            queue.wake(*key, *lane, Instant::now());
         }
         queue
     }
 
-    fn drain(queue: &mut Queue<&'static str>, now: Instant) -> Vec<&'static str> {
-        std::iter::from_fn(|| queue.pop(now)).collect()
+    fn pop<K: Clone + Eq + Hash>(queue: &mut Queue<K, ()>, now: Instant) -> Option<K> {
+        queue.pop(now, alone).map(|job| job.key)
+    }
+
+    fn drain(queue: &mut Queue<&'static str, ()>, now: Instant) -> Vec<&'static str> {
+        std::iter::from_fn(|| pop(queue, now)).collect()
     }
 
     #[test]
@@ -289,37 +360,122 @@ mod tests {
     fn a_key_woken_while_it_runs_runs_again_and_never_twice_at_a_time() {
         let now = Instant::now();
         let mut queue = queue(&[("x", Lane::New)]);
-        assert_eq!(queue.pop(now), Some("x"));
-        queue.wake("x", Lane::Asked);
-        assert_eq!(queue.pop(now), None);
+        assert_eq!(pop(&mut queue, now), Some("x"));
+        queue.wake("x", Lane::Asked, now);
+        assert_eq!(pop(&mut queue, now), None);
         queue.done("x", Next::After(Duration::from_secs(60)), now);
-        assert_eq!(queue.pop(now), Some("x"));
+        assert_eq!(pop(&mut queue, now), Some("x"));
     }
 
     #[test]
     fn failures_double_up_to_seven_minutes_and_a_success_resets_them() {
-        let waits: Vec<u64> = (1..=11).map(|failures| backoff(failures).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 420, 420]);
+        let waits: Vec<u64> = (1..=11).map(|failures| backoff(failures, &"x").as_millis() as u64).collect();
+        let longest = [1, 2, 4, 8, 16, 32, 64, 128, 256, 420, 420].map(|seconds| seconds * 1000);
+        let in_range = |(wait, longest): (&u64, u64)| (longest * 4 / 5..=longest).contains(wait);
+        assert!(waits.iter().zip(longest).all(in_range), "{waits:?}");
         let now = Instant::now();
         let mut queue = queue(&[("x", Lane::New)]);
-        for (next, wait) in
-            [(Next::Backoff, 1), (Next::Backoff, 2), (Next::After(Duration::from_secs(9)), 9), (Next::Backoff, 1)]
-        {
-            assert_eq!(queue.pop(now), Some("x"));
+        for (next, wait) in [
+            (Next::Backoff, backoff(1, &"x")),
+            (Next::Backoff, backoff(2, &"x")),
+            (Next::After(Duration::from_secs(9)), Duration::from_secs(9)),
+            (Next::Backoff, backoff(1, &"x")),
+        ] {
+            assert_eq!(pop(&mut queue, now), Some("x"));
             queue.done("x", next, now);
-            assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(wait)));
-            queue.wake("x", Lane::Asked);
+            let timer = queue.next_timer().unwrap() - now;
+            assert!(timer >= wait && timer <= wait + wait / 50, "{timer:?}");
+            queue.wake("x", Lane::Asked, now);
         }
     }
 
     #[test]
-    fn no_lane_starves() {
-        let mut queue = Queue::default();
-        queue.wake(usize::MAX, Lane::Periodic);
+    fn what_failed_together_comes_back_spread_and_each_always_after_the_same_time() {
+        let waits: Vec<Duration> = (0..1000).map(|key| backoff(10, &key)).collect();
+        let spread = waits.iter().max().zip(waits.iter().min()).map(|(last, first)| *last - *first);
+        assert!(spread.is_some_and(|spread| spread > Duration::from_secs(80)), "{spread:?}");
+        assert_eq!(waits, (0..1000).map(|key| backoff(10, &key)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_was_done_together_comes_back_a_little_apart() {
         let now = Instant::now();
+        let mut queue: Queue<usize, ()> = Queue::new(1);
+        for key in 0..1000 {
+            queue.wake(key, Lane::New, now);
+        }
+        while let Some(key) = pop(&mut queue, now) {
+            queue.done(key, Next::After(Duration::from_secs(3600)), now);
+        }
+        let times: Vec<Duration> = queue.timers.keys().map(|(due, _)| *due - now).collect();
+        let (first, last) = (times[0].as_secs_f64(), times[999].as_secs_f64());
+        assert!((3600.0..3601.0).contains(&first) && (3609.0..=3610.0).contains(&last), "{first} {last}");
+    }
+
+    #[test]
+    fn a_job_tells_its_last_trigger_and_how_long_it_waited() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut queue: Queue<&str, ()> = Queue::new(1);
+        queue.wake("x", Lane::New, at(0));
+        queue.wake("x", Lane::Asked, at(2));
+        assert_eq!(queue.oldest_trigger(at(5)), at(2));
+        let job = queue.pop(at(5), alone);
+        let want = Job { key: "x", lane: Lane::New, asked: at(2), waited: Duration::from_secs(5) };
+        assert_eq!(job, Some(want));
+        // Asked for while it runs: what runs still answers to its own trigger.
+        queue.wake("x", Lane::Asked, at(6));
+        assert_eq!(queue.oldest_trigger(at(7)), at(2));
+        queue.done("x", Next::OnChange, at(7));
+        let job = queue.pop(at(8), alone).map(|job| (job.asked, job.waited));
+        assert_eq!(job, Some((at(6), Duration::from_secs(2))));
+        queue.done("x", Next::After(Duration::from_secs(10)), at(8));
+        let due = queue.next_timer().unwrap();
+        let job = queue.pop(at(20), alone).map(|job| (job.asked, job.waited));
+        assert_eq!(job, Some((due, at(20) - due)));
+        queue.done("x", Next::OnChange, at(21));
+        assert_eq!(queue.oldest_trigger(at(22)), at(22));
+    }
+
+    /// Ten keys of one store, of which two may run, beside one of another store.
+    #[test]
+    fn a_full_store_keeps_nobody_else_waiting() {
+        let now = Instant::now();
+        let mut queue: Queue<&str, char> = Queue::new(2);
+        let slow = ["a0", "a1", "a2", "a3"];
+        slow.iter().for_each(|key| queue.wake(key, Lane::Asked, now));
+        queue.wake("b0", Lane::Periodic, now);
+        let group = |key: &&str| key.chars().next();
+        let take = |queue: &mut Queue<&'static str, char>| queue.pop(now, group).map(|job| job.key);
+        assert_eq!([take(&mut queue), take(&mut queue)], [Some("a0"), Some("a1")]);
+        assert_eq!([take(&mut queue), take(&mut queue)], [Some("b0"), None]);
+        assert_eq!(queue.depth(Lane::Asked), 2, "what waits for its store still waits");
+        // The more urgent one goes first, also if it came last.
+        queue.wake("a4", Lane::New, now);
+        assert_eq!(take(&mut queue), None);
+        queue.wake("a3", Lane::New, now);
+        assert_eq!(take(&mut queue), None);
+        let mut order = Vec::new();
+        let mut running = vec!["a0", "a1"];
+        while let Some(ended) = running.pop() {
+            queue.done(ended, Next::OnChange, now);
+            while let Some(key) = take(&mut queue) {
+                order.push(key);
+                running.push(key);
+            }
+        }
+        assert_eq!(order, ["a4", "a3", "a2"]);
+        assert!(queue.groups.values().all(|group| group.running == 1), "only b0 still runs: {:?}", queue.groups);
+    }
+
+    #[test]
+    fn no_lane_starves() {
+        let mut queue = Queue::new(1);
+        let now = Instant::now();
+        queue.wake(usize::MAX, Lane::Periodic, now);
         let served = (0..100).find(|turn| {
-            queue.wake(*turn, Lane::New);
-            queue.pop(now) == Some(usize::MAX)
+            queue.wake(*turn, Lane::New, now);
+            pop(&mut queue, now) == Some(usize::MAX)
         });
         assert!(served.is_some_and(|turn| turn <= AGEING_TURNS as usize), "{served:?}");
     }
@@ -330,21 +486,21 @@ mod tests {
         const EACH: usize = 1000;
         let interval = Duration::from_secs(600);
         let start = Instant::now();
-        let mut queue = Queue::default();
-        (0..2 * EACH).for_each(|key| queue.wake(key, Lane::New));
+        let mut queue = Queue::new(1);
+        (0..2 * EACH).for_each(|key| queue.wake(key, Lane::New, start));
         let is_bad = |key: usize| key.is_multiple_of(2);
         let (mut now, mut tries, mut due) = (start, vec![0; 2 * EACH], vec![start; 2 * EACH]);
         while now <= start + Duration::from_secs(3600) {
             let mut round: Vec<usize> = Vec::new();
-            while let Some(key) = queue.pop(now) {
+            while let Some(key) = pop(&mut queue, now) {
                 tries[key] += 1;
                 round.push(key);
                 if is_bad(key) {
                     queue.done(key, Next::Backoff, now);
                 } else {
                     assert_eq!(due[key], now, "{key} was not served when it was due");
-                    due[key] = now + interval;
                     queue.done(key, Next::After(interval), now);
+                    due[key] = queue.entries[&key].due.map(|(due, _)| due).unwrap();
                 }
             }
             // However often the bad ones come back, none comes twice in a round: a good one waits for each once at most.
@@ -354,25 +510,18 @@ mod tests {
             assert_eq!(round.len(), turns);
             now = queue.next_timer().unwrap();
         }
-        // 1 + 2 + … + 256 s and then every 7 minutes.
+        // 1 + 2 + … + 256 s and then every 7 minutes, or up to a fifth less.
         let (bad, good): (Vec<usize>, Vec<usize>) = (0..2 * EACH).partition(|key| is_bad(*key));
-        assert!(bad.iter().all(|key| tries[*key] == 17), "{:?}", bad.iter().map(|key| tries[*key]).max());
-        assert!(good.iter().all(|key| tries[*key] == 7));
+        assert!(
+            bad.iter().all(|key| (17..=20).contains(&tries[*key])),
+            "{:?}",
+            bad.iter().map(|key| tries[*key]).max()
+        );
+        assert!(good.iter().all(|key| (6..=7).contains(&tries[*key])));
 
         // One that is new, or asked for, goes before all that fail.
-        let later = now + BACKOFF_CAP;
-        queue.wake(2 * EACH, Lane::New);
-        assert_eq!(queue.pop(later), Some(2 * EACH));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_timer_wakes_a_sleeping_worker() {
-        let queue = Workqueue::default();
-        queue.wake("x", Lane::New);
-        assert_eq!(queue.next().await, "x");
-        let before = tokio::time::Instant::now();
-        queue.done("x", Next::After(Duration::from_secs(3600)));
-        assert_eq!(queue.next().await, "x");
-        assert!(before.elapsed() >= Duration::from_secs(3600));
+        let later = now + BACKOFF_CAP * 2;
+        queue.wake(2 * EACH, Lane::New, later);
+        assert_eq!(pop(&mut queue, later), Some(2 * EACH));
     }
 }

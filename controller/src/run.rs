@@ -16,11 +16,15 @@ use tokio::task::JoinSet;
 use crate::args::{Args, listen_address};
 use crate::context::{Context, Settings};
 use crate::events::Events;
-use crate::queue::{Next, Workqueue};
-use crate::{external_secret, health, ingest, secret_store};
+use crate::workers::{ExternalSecrets, Stores};
+use crate::workqueue::Workqueue;
+use crate::{dispatch, health, ingest};
 
-/// Stores checked at a time.
-const STORE_WORKERS: u16 = 16;
+/// Stores checked at a time; those that wait for their backend don't count.
+const STORES_AT_A_TIME: usize = 16;
+/// Objects of one store that are worked on at a time, as a multiple of those worked on altogether: while some wait for
+/// the backend, others can be written.
+const PER_STORE: usize = 2;
 
 /// Runs the controller until it is told to end or one of its tasks does.
 pub fn run(args: Args) -> ExitCode {
@@ -58,8 +62,8 @@ async fn serve(args: Args) -> Result<(), String> {
         world: Default::default(),
         generic_targets: Default::default(),
         deletions: Default::default(),
-        external_secrets: Workqueue::default(),
-        stores: Workqueue::default(),
+        external_secrets: Arc::new(Workqueue::new(PER_STORE * usize::from(args.concurrent))),
+        stores: Arc::new(Workqueue::new(STORES_AT_A_TIME)),
         engine: Engine::new(metrics.clone(), Limits::default()),
         templates: template::Engine::new(template::Functions::eso(), args.delims(), template::Limits::default()),
         environment,
@@ -121,64 +125,9 @@ async fn work(cx: Arc<Context>, concurrent: u16, listed: health::Listings) -> Re
     for (name, mut listed) in listed {
         listed.wait_for(|listed| *listed).await.map_err(|_| format!("the watch of {name} ended"))?;
     }
-    let mut workers: JoinSet<()> = JoinSet::new();
-    for _ in 0..concurrent {
-        workers.spawn(external_secret_worker(cx.clone()));
-    }
-    for _ in 0..STORE_WORKERS {
-        workers.spawn(store_worker(cx.clone()));
-    }
-    match workers.join_next().await {
-        Some(Err(error)) => Err(format!("a worker ended: {error}")),
-        Some(Ok(())) | None => Err("a worker ended".to_owned()),
-    }
-}
-
-async fn external_secret_worker(cx: Arc<Context>) {
-    loop {
-        let key = cx.external_secrets.next().await;
-        let started = tokio::time::Instant::now();
-        // One object that makes us panic must not take the others down with it.
-        let outcome = std::panic::AssertUnwindSafe(external_secret::reconcile(&cx, &key)).catch_unwind().await;
-        let next = outcome.unwrap_or_else(|_| {
-            tracing::error!(
-                namespace = key.namespace,
-                name = key.name,
-                "reconciling this ExternalSecret panicked; please report it"
-            );
-            Next::Backoff
-        });
-        if cx.world.external_secret(&key).is_some() {
-            cx.metrics.reconciled(telemetry::Kind::ExternalSecret, &key.name, &key.namespace, started.elapsed());
-        }
-        cx.external_secrets.done(key.clone(), next);
-        if cx.world.external_secret(&key).is_none() {
-            cx.external_secrets.forget(&key);
-        }
-    }
-}
-
-async fn store_worker(cx: Arc<Context>) {
-    loop {
-        let key = cx.stores.next().await;
-        let started = tokio::time::Instant::now();
-        let outcome = std::panic::AssertUnwindSafe(secret_store::reconcile(&cx, &key)).catch_unwind().await;
-        let next = outcome.unwrap_or_else(|_| {
-            tracing::error!(
-                namespace = key.namespace,
-                name = key.name,
-                "checking this store panicked; please report it"
-            );
-            Next::Backoff
-        });
-        if cx.world.store(&key).is_some() {
-            cx.metrics.reconciled(secret_store::kind(&key), &key.name, &key.namespace, started.elapsed());
-        }
-        cx.stores.done(key.clone(), next);
-        if cx.world.store(&key).is_none() {
-            cx.stores.forget(&key);
-        }
-    }
+    let stores = dispatch::run(cx.stores.clone(), Arc::new(Stores(cx.clone())), STORES_AT_A_TIME);
+    let objects = dispatch::run(cx.external_secrets.clone(), Arc::new(ExternalSecrets(cx)), concurrent.into());
+    futures::future::try_join(stores, objects).await.map(|((), ())| ())
 }
 
 /// Keeps the queue's gauges up to date.

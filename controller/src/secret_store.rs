@@ -12,6 +12,7 @@ use telemetry::{Kind, ReadyStatus};
 
 use crate::clock;
 use crate::context::Context;
+use crate::dispatch::Slot;
 use crate::events::Subject;
 use crate::external_secret::open;
 use crate::ingest::store_checked;
@@ -23,7 +24,7 @@ use crate::world::{StoreCheck, StoreKey, StoreRecord};
 pub(crate) const IGNORE_MAINTENANCE: &str = "external-secrets.io/ignore-maintenance-checks";
 
 /// Brings one store's condition to what a check of it says.
-pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey) -> Next {
+pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey, slot: &Slot) -> Next {
     let now = clock::now();
     let Some(record) = cx.world.store(key) else {
         cx.metrics.forget(kind(key), &key.name, &key.namespace);
@@ -58,7 +59,7 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey) -> Next {
             return report(cx, &record, &checked, now).await.unwrap_or(Next::Backoff);
         }
     };
-    let checked = check(cx, &record).await; // I/O, a failure is a value
+    let checked = slot.given_up(check(cx, &record)).await; // I/O, a failure is a value
     match report(cx, &record, &checked, now).await {
         // I/O
         Some(next) => next,

@@ -15,7 +15,7 @@ use provider::{Error, ErrorKind, Provider};
 use providers::{OpenContext, StoreIdentity as StoreUse};
 
 use super::gather::{Live, store_key};
-use super::generate;
+use super::{Attempt, generate};
 use crate::context::Context;
 use crate::lookup::{StoreCredentials, api_text};
 use crate::world::{StoreKey, StoreRecord};
@@ -24,9 +24,10 @@ const RESOLVE: &str = plan::failures::RESOLVE;
 
 /// The answers to all needs of the object, in their order. References to one store run together, so that those to one
 /// remote key become one read.
-pub(crate) async fn fetch(cx: &Arc<Context>, seen: &Live, now: Timestamp) -> Vec<Result<Fetched, Error>> {
+pub(crate) async fn fetch(cx: &Arc<Context>, seen: &Live, attempt: &Attempt) -> Vec<Result<Fetched, Error>> {
     let needs = data::needs(&seen.object.spec);
-    join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, need, now))).await
+    let answers = join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, need, attempt.now)));
+    attempt.slot.given_up(answers).await
 }
 
 async fn one(cx: &Arc<Context>, namespace: &str, need: &Need, now: Timestamp) -> Result<Fetched, Error> {

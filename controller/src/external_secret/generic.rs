@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use super::gather::Live;
 use super::report::{Outcome, report};
-use super::{fetch, finalizer, generate, pause, templates, unreachable_api, without_data};
+use super::{Attempt, fetch, finalizer, generate, pause, templates, unreachable_api, without_data};
 use crate::clock;
 use crate::context::Context;
 use crate::deletions;
@@ -40,7 +40,8 @@ use crate::world::{self, Key};
 const RACED: Next = Next::After(Duration::from_secs(1));
 
 /// Brings the target of `seen` to what its spec says.
-pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &ManifestRef, now: Timestamp) -> Next {
+pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &ManifestRef, attempt: &Attempt) -> Next {
+    let now = attempt.now;
     let place = match find(cx, manifest, &seen.target).await {
         // I/O
         Ok(place) => place,
@@ -86,7 +87,7 @@ pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &Mani
         // I/O
         return Next::OnChange;
     }
-    let answers = fetch::fetch(cx, &seen, now).await; // I/O, a failure is a value
+    let answers = fetch::fetch(cx, &seen, attempt).await; // I/O, a failure is a value
     let Assembled { data, notes } = match templates::assemble(cx, &seen, answers, now).await {
         // pure
         Ok(assembled) => assembled,

@@ -242,11 +242,11 @@ impl Stage {
 
     /// Whether somebody wants an object looked at.
     async fn woken(&self) -> bool {
-        let next = tokio::time::timeout(Duration::from_millis(1), self.cx.external_secrets.next()).await;
-        if let Ok(key) = &next {
-            self.cx.external_secrets.done(key.clone(), Next::OnChange);
+        let next = self.cx.external_secrets.pop(|_| None);
+        if let Some(job) = &next {
+            self.cx.external_secrets.done(job.key.clone(), Next::OnChange);
         }
-        next.is_ok()
+        next.is_some()
     }
 }
 

@@ -1,0 +1,74 @@
+//! What the workers do with the keys of the two queues.
+//!
+//! Deliberately not here: how many work at a time (`dispatch`).
+
+use std::sync::Arc;
+
+use telemetry::Kind;
+
+use crate::clock;
+use crate::context::Context;
+use crate::dispatch::{Slot, Work};
+use crate::queue::{Job, Next};
+use crate::world::{Key, StoreKey};
+use crate::{external_secret, secret_store};
+
+/// Reconciles ExternalSecrets.
+pub(crate) struct ExternalSecrets(pub(crate) Arc<Context>);
+
+impl Work<Key, StoreKey> for ExternalSecrets {
+    fn group_of(&self, key: &Key) -> Option<StoreKey> {
+        external_secret::group_of(&self.0, key)
+    }
+
+    async fn work(&self, job: &Job<Key>, slot: Slot) -> Next {
+        let (Self(cx), Job { key, lane: _, asked, waited: _ }) = (self, job);
+        let started = clock::instant();
+        let next = external_secret::reconcile(cx, key, *asked, slot).await;
+        if self.exists(key) {
+            let took = clock::instant().saturating_duration_since(started);
+            cx.metrics.reconciled(Kind::ExternalSecret, &key.name, &key.namespace, took);
+        }
+        next
+    }
+
+    fn panicked(&self, key: &Key) {
+        tracing::error!(
+            namespace = key.namespace,
+            name = key.name,
+            "reconciling this ExternalSecret panicked; please report it"
+        );
+    }
+
+    fn exists(&self, key: &Key) -> bool {
+        self.0.world.external_secret(key).is_some()
+    }
+}
+
+/// Checks stores.
+pub(crate) struct Stores(pub(crate) Arc<Context>);
+
+impl Work<StoreKey, ()> for Stores {
+    fn group_of(&self, _: &StoreKey) -> Option<()> {
+        None
+    }
+
+    async fn work(&self, job: &Job<StoreKey>, slot: Slot) -> Next {
+        let (Self(cx), Job { key, lane: _, asked: _, waited: _ }) = (self, job);
+        let started = clock::instant();
+        let next = secret_store::reconcile(cx, key, &slot).await;
+        if self.exists(key) {
+            let took = clock::instant().saturating_duration_since(started);
+            cx.metrics.reconciled(secret_store::kind(key), &key.name, &key.namespace, took);
+        }
+        next
+    }
+
+    fn panicked(&self, key: &StoreKey) {
+        tracing::error!(namespace = key.namespace, name = key.name, "checking this store panicked; please report it");
+    }
+
+    fn exists(&self, key: &StoreKey) -> bool {
+        self.0.world.store(key).is_some()
+    }
+}
