@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -12,9 +13,15 @@ use kube::{Api, Client};
 use plan::event::Note;
 use tokio::sync::mpsc;
 
+use crate::clock;
+
 /// Events that may wait to be written; beyond that the newest are dropped, because a cluster in trouble needs its
 /// API server for better things.
 const BACKLOG: usize = 20_000;
+/// While there is urgent work, an event waits for its end, but no longer than this: Secrets come first.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a waiting event looks whether there still is.
+const LOOK: Duration = Duration::from_millis(200);
 /// An Event's message is cut here, as the API server would refuse a longer one.
 const MESSAGE_LIMIT: usize = 1024;
 
@@ -74,10 +81,17 @@ impl Writer {
         std::iter::from_fn(|| self.receiver.try_recv().ok()).map(|(_, note, _)| note).collect()
     }
 
-    /// Runs until every [`Events`] is gone.
-    pub(crate) async fn run(mut self) {
+    /// Runs until every [`Events`] is gone. `is_busy` tells whether there is work that mustn't wait for events.
+    pub(crate) async fn run(mut self, is_busy: impl Fn() -> bool) {
         let mut number: u64 = 0;
+        let mut patient_until = clock::instant() + PATIENCE;
         while let Some((subject, note, now)) = self.receiver.recv().await {
+            if !is_busy() {
+                patient_until = clock::instant() + PATIENCE;
+            }
+            while is_busy() && clock::instant() < patient_until {
+                tokio::time::sleep(LOOK).await;
+            }
             number = number.wrapping_add(1);
             let event = event(&subject, note, now, number);
             let namespace = event.metadata.namespace.clone().unwrap_or_default();
@@ -121,9 +135,36 @@ fn event(subject: &Subject, note: Note, now: jiff::Timestamp, number: u64) -> Ev
 
 #[cfg(test)]
 mod tests {
+    use certgen::fake::FakeApi;
     use plan::event::EventReason;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn events_wait_for_urgent_work_but_not_for_ever() {
+        const EVENTS: &str = "POST /api/v1/namespaces/shop/events";
+        let api = FakeApi::default();
+        let (events, writer) = Events::new(api.client());
+        let busy = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let looked = busy.clone();
+        tokio::spawn(writer.run(move || looked.load(Ordering::SeqCst)));
+        let meta = ObjectMeta { name: Some("db".into()), namespace: Some("shop".into()), ..ObjectMeta::default() };
+        let tell = |text: &str| {
+            let note = Note::normal(EventReason::Created, text);
+            events.tell(Subject::new("ExternalSecret", &meta, "external-secrets"), note, jiff::Timestamp::UNIX_EPOCH);
+        };
+        tell("a");
+        tell("b");
+        tokio::time::sleep(LOOK).await;
+        assert_eq!(api.count(EVENTS), 2);
+        busy.store(true, Ordering::SeqCst);
+        tell("c");
+        tell("d");
+        tokio::time::sleep(PATIENCE / 2).await;
+        assert_eq!(api.count(EVENTS), 2, "urgent work goes first");
+        tokio::time::sleep(PATIENCE).await;
+        assert_eq!(api.count(EVENTS), 4, "they are told at last");
+    }
 
     #[test]
     fn an_event_stands_in_the_namespace_of_its_object_and_is_bounded() {

@@ -96,7 +96,8 @@ async fn serve(args: Args) -> Result<(), String> {
     for watch in watches {
         tasks.spawn(watch.run.map(move |()| Err(format!("the watch of {} ended", watch.name))));
     }
-    tasks.spawn(event_writer.run().map(|()| Err("the event writer ended".to_owned())));
+    let urgent = cx.external_secrets.clone();
+    tasks.spawn(event_writer.run(move || urgent.has_urgent()).map(|()| Err("the event writer ended".to_owned())));
     tasks.spawn(measure(cx.clone()));
     if args.unsafe_allow_generic_targets {
         tracing::info!("targets of any kind are allowed; who may read them may read the secrets in them");

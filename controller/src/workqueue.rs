@@ -74,6 +74,12 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
         (Lane::ALL.map(|lane| queue.depth(lane)), queue.overdue(clock::instant()))
     }
 
+    /// Whether anything waits that is more than a periodic refresh.
+    pub(crate) fn has_urgent(&self) -> bool {
+        let queue = self.lock();
+        [Lane::New, Lane::Asked, Lane::Drift].into_iter().any(|lane| queue.depth(lane) > 0)
+    }
+
     /// See [`Queue::oldest_trigger`].
     pub(crate) fn oldest_trigger(&self) -> Instant {
         self.lock().oldest_trigger(clock::instant())
