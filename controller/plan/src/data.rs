@@ -80,8 +80,26 @@ pub struct Assembled {
 pub struct Failure {
     /// The provider's error behind it.
     pub cause: Option<Error>,
+    /// The entry that failed, if it is one.
+    pub entry: Option<FailedEntry>,
     /// The reference's text, from the entry inwards.
     pub text: String,
+}
+
+/// The entry of the manifest that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedEntry {
+    /// Its place in [`needs`].
+    pub need: usize,
+    /// What is wrong with it; the end of the whole text.
+    pub reason: String,
+}
+
+impl Failure {
+    /// The failure of the entry that `place` opens the text with.
+    fn of_entry(need: usize, place: &str, reason: String, cause: Option<Error>) -> Self {
+        Self { cause, text: format!("{place}{reason}"), entry: Some(FailedEntry { need, reason }) }
+    }
 }
 
 /// What must be fetched, `dataFrom` first and then `data`, in the order of the manifest.
@@ -152,6 +170,7 @@ pub fn assemble(
     env: &Env,
 ) -> Result<Assembled, Failure> {
     let mut out = Assembled::default();
+    let count = answers.len();
     let mut answers = answers.into_iter();
     let skips = spec.target.deletion_policy != DeletionPolicy::Retain;
     for (index, entry) in spec.data_from.iter().enumerate() {
@@ -162,8 +181,9 @@ pub fn assemble(
             Asked::Generator(_) => "sourceRef.generatorRef",
         };
         let place = format!("error processing spec.dataFrom[{index}].{field}, err: ");
-        let fail = |text| Failure { cause: None, text: format!("{place}{text}") };
-        let fetched = match next_answer(&mut answers) {
+        let (need, answer) = next_answer(count, &mut answers);
+        let fail = |reason| Failure::of_entry(need, &place, reason, None);
+        let fetched = match answer {
             Err(error) if skips && error.kind() == ErrorKind::NotFound => {
                 out.notes.push(Note::normal(
                     EventReason::MissingProviderSecret,
@@ -171,7 +191,7 @@ pub fn assemble(
                 ));
                 continue;
             }
-            Err(error) => return Err(Failure { text: format!("{place}{error}"), cause: Some(error) }),
+            Err(error) => return Err(Failure::of_entry(need, &place, error.to_string(), Some(error))),
             Ok(fetched) => fetched,
         };
         let ready = match (asked, fetched) {
@@ -196,16 +216,16 @@ pub fn assemble(
     for (index, entry) in spec.data.iter().enumerate() {
         let key = &entry.remote_ref.key;
         let place = format!("error processing spec.data[{index}] (key: {key}), err: ");
-        match next_answer(&mut answers) {
+        let (need, answer) = next_answer(count, &mut answers);
+        match answer {
             Err(error) if skips && error.kind() == ErrorKind::NotFound => out.notes.push(Note::normal(
                 EventReason::MissingProviderSecret,
                 // The reference says dataFrom here too.
                 format!("secret does not exist at provider using spec.dataFrom[{index}] (key={key})"),
             )),
-            Err(error) => return Err(Failure { text: format!("{place}{error}"), cause: Some(error) }),
+            Err(error) => return Err(Failure::of_entry(need, &place, error.to_string(), Some(error))),
             Ok(Fetched::Value(value)) => {
-                let ready =
-                    single(entry, value).map_err(|text| Failure { cause: None, text: format!("{place}{text}") })?;
+                let ready = single(entry, value).map_err(|reason| Failure::of_entry(need, &place, reason, None))?;
                 out.data.insert(entry.secret_key.clone(), ready);
             }
             Ok(Fetched::Map(_) | Fetched::Generated(_) | Fetched::Found { values: _, convert_first: _ }) => {
@@ -285,12 +305,18 @@ fn single(entry: &ExternalSecretData, value: SecretBytes) -> Result<SecretBytes,
     Ok(decoded)
 }
 
-fn next_answer(answers: &mut std::vec::IntoIter<Result<Fetched, Error>>) -> Result<Fetched, Error> {
-    answers.next().unwrap_or_else(|| Err(Error::new(ErrorKind::Invalid, "Assemble", "an entry was not fetched")))
+/// The next of `count` answers, and its place among them.
+fn next_answer(
+    count: usize,
+    answers: &mut std::vec::IntoIter<Result<Fetched, Error>>,
+) -> (usize, Result<Fetched, Error>) {
+    let place = count - answers.len();
+    let unfetched = || Err(Error::new(ErrorKind::Invalid, "Assemble", "an entry was not fetched"));
+    (place, answers.next().unwrap_or_else(unfetched))
 }
 
 fn mismatch() -> Failure {
-    Failure { cause: None, text: "an entry was fetched in the wrong shape".into() }
+    Failure { cause: None, entry: None, text: "an entry was fetched in the wrong shape".into() }
 }
 
 fn store_name(spec: &ExternalSecretSpec, own: Option<&SecretStoreRef>) -> StoreName {

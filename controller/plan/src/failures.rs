@@ -6,7 +6,7 @@
 use api::{DeletionPolicy, EntryFailure, ExternalSecretData, ExternalSecretSpec, GeneratorRef};
 use provider::{Error, ErrorKind, RemoteRef};
 
-use crate::data::{self, Fetched, Need, StoreName, What};
+use crate::data::{self, FailedEntry, Fetched, Need, StoreName, What};
 use crate::template;
 
 /// Most failures that a status lists: the object is to stay small, and whoever has repaired these sees the next.
@@ -42,7 +42,7 @@ pub fn of_answers(spec: &ExternalSecretSpec, answers: &[Result<Fetched, Error>])
 pub fn of_data(spec: &ExternalSecretSpec, unfetched: Vec<EntryFailure>, failure: &data::Failure) -> Vec<EntryFailure> {
     let mut all = unfetched;
     if failure.cause.is_none()
-        && let Some(first) = of_values(spec, &failure.text)
+        && let Some(first) = failure.entry.as_ref().and_then(|entry| of_values(spec, entry))
     {
         all.insert(0, first);
         all.truncate(MOST);
@@ -50,16 +50,12 @@ pub fn of_data(spec: &ExternalSecretSpec, unfetched: Vec<EntryFailure>, failure:
     all
 }
 
-/// The entry that a text of [`data::assemble`] opens with, as in `error processing spec.data[0] (key: db), err: …`.
-fn of_values(spec: &ExternalSecretSpec, text: &str) -> Option<EntryFailure> {
-    let (place, reason) = text.strip_prefix("error processing ")?.split_once(", err: ")?;
-    let entry = place.split(' ').next().unwrap_or(place);
-    let kind = "InvalidValue";
-    let told = match entries(spec).into_iter().find(|(known, _)| known == entry) {
-        Some((entry, need)) => about(entry, &need, kind, reason),
-        None => bare(entry.to_owned(), kind, reason),
-    };
-    Some(EntryFailure { hint: what_to_do(reason).map(str::to_owned), ..told })
+/// An entry that was fetched, and whose values can't be used.
+fn of_values(spec: &ExternalSecretSpec, failed: &FailedEntry) -> Option<EntryFailure> {
+    let FailedEntry { need, reason } = failed;
+    let (entry, need) = entries(spec).into_iter().nth(*need)?;
+    let hint = what_to_do(reason).map(str::to_owned);
+    Some(EntryFailure { hint, ..about(entry, &need, "InvalidValue", reason) })
 }
 
 /// What to do about values that can't be used.

@@ -165,6 +165,30 @@ fn a_generator_s_values_take_their_place_among_the_entries() {
 }
 
 #[test]
+fn a_failure_names_its_fetch_and_what_is_wrong_with_it() {
+    let strict = |key: &str| json!({"key": key, "nullBytePolicy": "Fail"});
+    let spec = spec(json!({
+        // The first entry asks for nothing.
+        "dataFrom": [{}, {"extract": strict("a")}, {"extract": strict("b")}],
+        "data": [{"secretKey": "x", "remoteRef": strict("c")}, {"secretKey": "y", "remoteRef": strict("d")}],
+    }));
+    let places =
+        ["spec.dataFrom[1].extract", "spec.dataFrom[2].extract", "spec.data[0] (key: c)", "spec.data[1] (key: d)"];
+    for (need, place) in places.into_iter().enumerate() {
+        let bad = |text| if need < 2 { map(&[("k", text)]) } else { value(text) };
+        for answer in [Ok(bad("a\0b")), Err(Error::new(ErrorKind::Timeout, "Get", "slow"))] {
+            let mut answers = vec![Ok(map(&[])), Ok(map(&[])), Ok(value("v")), Ok(value("v"))];
+            answers[need] = answer;
+            let Failure { cause: _, entry, text } = assemble(&spec, answers).unwrap_err();
+            let entry = entry.unwrap();
+            assert_eq!((entry.need, text), (need, format!("error processing {place}, err: {}", entry.reason)));
+        }
+    }
+    let unfetched = assemble(&spec, vec![Ok(map(&[]))]).unwrap_err();
+    assert_eq!(unfetched.entry.unwrap().need, 1);
+}
+
+#[test]
 fn keys_are_rewritten_in_place_of_being_converted_and_then_validated() {
     let keys = |rewrite: Value| {
         let extract = json!({"key": "a", "conversionStrategy": "Unicode", "decodingStrategy": "Base64"});

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 
 use api::{EntryFailure, ExternalSecretSpec};
-use plan::data::{self, Fetched};
+use plan::data::{self, FailedEntry, Fetched};
 use plan::failures::{MOST, RESOLVE, of_answers, of_data, of_template};
 use plan::template;
 use provider::{Error, ErrorKind};
@@ -114,7 +114,8 @@ fn values_that_cannot_be_used_are_told_before_what_did_not_come() {
     let gone = of_answers(&spec("Retain"), &[fine(), fine(), fine(), Err(Error::not_found("Get"))]);
     let cases = [
         (
-            "error processing spec.data[0] (key: apps/db), err: failed to decode: illegal base64 data at input byte 4",
+            Some(2),
+            "failed to decode: illegal base64 data at input byte 4",
             Some((
                 "spec.data[0]",
                 Some("apps/db"),
@@ -122,18 +123,21 @@ fn values_that_cannot_be_used_are_told_before_what_did_not_come() {
             )),
         ),
         (
-            "error processing spec.dataFrom[0].extract, err: error applying rewrite to keys: failed rewrite operation[0]: x",
+            Some(0),
+            // However much it looks like one of our own texts.
+            "error applying rewrite to keys: error processing spec.data[1], err: x",
             Some((
                 "spec.dataFrom[0].extract",
                 Some("apps/all"),
                 Some("correct the operation of rewrite that the reason names"),
             )),
         ),
-        ("error processing spec.dataFrom[7].other, err: why", Some(("spec.dataFrom[7].other", None, None))),
-        ("something else", None),
+        (Some(7), "why", None),
+        (None, "something else", None),
     ];
-    for (text, want) in cases {
-        let failure = data::Failure { cause: None, text: text.into() };
+    for (need, text, want) in cases {
+        let entry = need.map(|need| FailedEntry { need, reason: text.into() });
+        let failure = data::Failure { cause: None, entry, text: format!("in front of it: {text}") };
         let all = of_data(&spec("Retain"), gone.clone(), &failure);
         assert_eq!(all.last(), gone.last());
         match want {
@@ -141,13 +145,13 @@ fn values_that_cannot_be_used_are_told_before_what_did_not_come() {
                 assert_eq!(all.len(), 2, "{text}");
                 let EntryFailure { entry: told, remote_key, hint: said, kind, .. } = &all[0];
                 assert_eq!((told.as_str(), remote_key.as_deref(), said.as_deref()), (entry, key, hint), "{text}");
-                assert_eq!(kind, "InvalidValue");
+                assert_eq!((kind.as_str(), all[0].reason.as_str()), ("InvalidValue", text));
             }
             None => assert_eq!(all, gone),
         }
     }
-    let failure =
-        data::Failure { cause: Some(Error::not_found("Get")), text: "error processing spec.data[1], err: x".into() };
+    let entry = Some(FailedEntry { need: 3, reason: "x".into() });
+    let failure = data::Failure { cause: Some(Error::not_found("Get")), entry, text: "x".into() };
     assert_eq!(of_data(&spec("Retain"), gone.clone(), &failure), gone, "told once");
 }
 
