@@ -327,19 +327,32 @@ fn replaced(owner: &ObjectMeta, policy: CreationPolicy, wished: Manifest, live: 
     Ok(Manifest::new(object))
 }
 
-/// All of an object that a write sets: neither its status nor what the API server keeps, and nothing that is empty.
-fn essence(object: &Value) -> Map<String, Value> {
-    let filled = |value: &Value| match value {
+/// What an object says beside its kind, metadata and status; nothing that is empty.
+pub(crate) fn content(object: &Value) -> Map<String, Value> {
+    let fields = object.as_object().into_iter().flatten();
+    let content = fields.filter(|(field, value)| {
+        !matches!(field.as_str(), "apiVersion" | "kind" | "status" | "metadata") && filled(value)
+    });
+    content.map(|(field, value)| (field.clone(), value.clone())).collect()
+}
+
+fn filled(value: &Value) -> bool {
+    match value {
         Value::Null => false,
         Value::Object(members) => !members.is_empty(),
         Value::Array(items) => !items.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
-    };
-    let fields = object.as_object().into_iter().flatten();
-    let mut kept: Map<String, Value> = fields
-        .filter(|(field, value)| !matches!(field.as_str(), "status" | "metadata") && filled(value))
-        .map(|(field, value)| (field.clone(), value.clone()))
-        .collect();
+    }
+}
+
+/// All of an object that a write sets: neither its status nor what the API server keeps, and nothing that is empty.
+fn essence(object: &Value) -> Map<String, Value> {
+    let mut kept = content(object);
+    for field in ["apiVersion", "kind"] {
+        if let Some(value) = object.get(field).filter(|value| filled(value)) {
+            kept.insert(field.to_owned(), value.clone());
+        }
+    }
     for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
         let value = object.get("metadata").and_then(|metadata| metadata.get(field));
         if let Some(value) = value.filter(|value| filled(value)) {
