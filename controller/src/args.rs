@@ -48,8 +48,8 @@ pub struct Args {
     #[arg(long, default_value_t = false, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub unsafe_allow_generic_targets: bool,
 
-    /// Take over a Secret that holds data and belongs to no ExternalSecret; false leaves it alone unless its ExternalSecret
-    /// has the annotation external-secrets.io/adopt: "true".
+    /// Take over a Secret or other target that holds data and belongs to no ExternalSecret; false leaves it alone unless its
+    /// ExternalSecret has the annotation external-secrets.io/adopt: "true".
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub adopt_existing_secrets: bool,
     /// Share of a store's Secrets, such as 20%, that may be deleted within ten minutes because the provider has nothing for

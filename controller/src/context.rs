@@ -1,18 +1,22 @@
 //! What every reconcile is handed.
 
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{SecretStoreSpec, StoreKind};
-use engine::Engine;
+use engine::{Engine, StoreIdentity};
 use kube::Client;
 use plan::brake::Brake;
-use plan::template;
+use plan::{data, template};
 use providers::{Environment, HttpClients};
 use telemetry::Metrics;
 
 use crate::deletions::Deletions;
+use crate::dependencies::Dependant;
 use crate::events::Events;
+use crate::external_secret::store_key;
 use crate::ingest::generic::GenericTargets;
 use crate::workqueue::Workqueue;
 use crate::world::{Key, StoreKey, World};
@@ -27,7 +31,7 @@ pub(crate) struct Settings {
     pub(crate) secret_stores: bool,
     /// Whether targets may be of any kind.
     pub(crate) generic_targets: bool,
-    /// Whether a filled Secret of nobody is taken over.
+    /// Whether a filled target of nobody is taken over.
     pub(crate) adopt_existing: bool,
     pub(crate) deletion_brake: Option<Brake>,
 }
@@ -68,8 +72,45 @@ pub(crate) struct Context {
 impl Context {
     /// Ends a store's sessions: whoever uses it next opens it anew.
     pub(crate) fn retire(&self, key: &StoreKey) {
+        self.engine.retire(|identity| is_of(identity, key));
+    }
+
+    /// Ends the sessions that a store has for these namespaces alone, and forgets what was read for them.
+    pub(crate) fn retire_for(&self, key: &StoreKey, consumers: &BTreeSet<String>) {
+        for consumer in consumers {
+            self.world.depends_on_nothing(&Dependant::Store { key: key.clone(), consumer: Some(consumer.clone()) });
+        }
+        self.engine.retire(|identity| is_of(identity, key) && consumers.contains(&identity.consumer));
+    }
+
+    /// An ExternalSecret of this namespace is gone: what its stores had for the namespace alone goes, unless another
+    /// ExternalSecret there uses them.
+    pub(crate) fn release_consumer(&self, namespace: &str) {
+        // Looked for only where there is something to let go.
+        let used = OnceCell::new();
+        let is_used = |key: &StoreKey| used.get_or_init(|| self.stores_used_in(namespace)).contains(key);
+        for key in self.world.stores_for(namespace) {
+            if !is_used(&key) {
+                self.world.depends_on_nothing(&Dependant::Store { key, consumer: Some(namespace.to_owned()) });
+            }
+        }
         self.engine.retire(|identity| {
-            identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name
+            let key = || StoreKey {
+                kind: StoreKind::ClusterSecretStore,
+                namespace: String::new(),
+                name: identity.name.clone(),
+            };
+            identity.consumer == namespace && !is_used(&key())
         });
     }
+
+    fn stores_used_in(&self, namespace: &str) -> HashSet<StoreKey> {
+        let objects = self.world.external_secrets(|object| object.metadata.namespace.as_deref() == Some(namespace));
+        let objects = objects.iter().filter_map(|key| self.world.external_secret(key));
+        objects.flat_map(|object| data::stores(&object.spec)).map(|name| store_key(&name, namespace)).collect()
+    }
+}
+
+fn is_of(identity: &StoreIdentity, key: &StoreKey) -> bool {
+    identity.kind == key.kind.as_str() && identity.namespace == key.namespace && identity.name == key.name
 }

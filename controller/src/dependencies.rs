@@ -15,26 +15,49 @@ pub(crate) struct Input {
     pub(crate) key: Key,
 }
 
-/// Who read it.
+/// Who read it. In their order, stores come first, and what belongs to one store stands together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Dependant {
     /// A store whose credentials or CA lie there.
-    Store(StoreKey),
+    Store {
+        /// Which store.
+        key: StoreKey,
+        /// The namespace whose own session was opened with it; none for the session that all its users share, or for the
+        /// store's check.
+        consumer: Option<String>,
+    },
     /// An ExternalSecret whose template lies there.
     ExternalSecret(Key),
+}
+
+/// In which version something was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Version {
+    /// The read is under way: whatever is told of the object may have come too late for it.
+    Unknown,
+    /// None if the object wasn't there.
+    Known(Option<String>),
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
-    /// Each reader with the version that it read (none: the object wasn't there).
-    readers: HashMap<Input, BTreeMap<Dependant, Option<String>>>,
-    inputs: HashMap<Dependant, BTreeSet<Input>>,
+    readers: HashMap<Input, BTreeMap<Dependant, Version>>,
+    inputs: BTreeMap<Dependant, BTreeSet<Input>>,
 }
 
 impl Dependencies {
+    /// Notes that `reader` is about to read `input`.
+    pub(crate) fn announce(&mut self, reader: Dependant, input: Input) {
+        self.put(reader, input, Version::Unknown);
+    }
+
     /// Notes that `reader` looked for `input`, and in which version it found it.
     pub(crate) fn note(&mut self, reader: Dependant, input: Input, version: Option<String>) {
+        self.put(reader, input, Version::Known(version));
+    }
+
+    fn put(&mut self, reader: Dependant, input: Input, version: Version) {
         self.inputs.entry(reader.clone()).or_default().insert(input.clone());
         self.readers.entry(input).or_default().insert(reader, version);
     }
@@ -51,10 +74,32 @@ impl Dependencies {
         }
     }
 
+    /// Forgets all that was read for a store, on whosever behalf.
+    pub(crate) fn forget_store(&mut self, store: &StoreKey) {
+        let first = Dependant::Store { key: store.clone(), consumer: None };
+        let of_store = |reader: &Dependant| matches!(reader, Dependant::Store { key, consumer: _ } if key == store);
+        let readers: Vec<Dependant> =
+            self.inputs.range(first..).map(|(reader, _)| reader.clone()).take_while(of_store).collect();
+        readers.iter().for_each(|reader| self.forget(reader));
+    }
+
+    /// The stores that read something for sessions of this namespace alone.
+    pub(crate) fn stores_for(&self, namespace: &str) -> Vec<StoreKey> {
+        let stores = self.inputs.keys().map_while(|reader| match reader {
+            Dependant::Store { key, consumer } => Some((key, consumer)),
+            Dependant::ExternalSecret(_) => None,
+        });
+        stores.filter(|(_, consumer)| consumer.as_deref() == Some(namespace)).map(|(key, _)| key.clone()).collect()
+    }
+
     /// Those that read `input` in another version than `version` (none: it is gone).
     pub(crate) fn outdated(&self, input: &Input, version: Option<&str>) -> Vec<Dependant> {
         let readers = self.readers.get(input).into_iter().flatten();
-        readers.filter(|(_, read)| read.as_deref() != version).map(|(reader, _)| reader.clone()).collect()
+        let is_other = |read: &Version| match read {
+            Version::Unknown => true,
+            Version::Known(read) => read.as_deref() != version,
+        };
+        readers.filter(|(_, read)| is_other(read)).map(|(reader, _)| reader.clone()).collect()
     }
 
     /// Whether anybody read it.
@@ -90,6 +135,50 @@ mod tests {
         assert_eq!(known.outdated(&secret, Some("1")), [reader("b")]);
         assert_eq!(known.outdated(&secret, Some("2")), [reader("a"), reader("b")]);
         assert_eq!(known.outdated(&secret, None), [reader("a")]);
+    }
+
+    #[test]
+    fn what_is_being_read_is_outdated_by_whatever_is_told() {
+        let secret = input(SourceKind::Secret, "tls");
+        let mut known = Dependencies::default();
+        known.note(reader("a"), secret.clone(), Some("1".into()));
+        known.announce(reader("a"), secret.clone());
+        for version in [Some("1"), Some("2"), None] {
+            assert_eq!(known.outdated(&secret, version), [reader("a")], "{version:?}");
+        }
+        known.note(reader("a"), secret.clone(), None);
+        assert_eq!(known.outdated(&secret, None), []);
+    }
+
+    #[test]
+    fn a_store_is_forgotten_with_all_its_consumers() {
+        let key = |name: &str| StoreKey {
+            kind: api::StoreKind::ClusterSecretStore,
+            namespace: String::new(),
+            name: name.into(),
+        };
+        let of = |name: &str, consumer: Option<&str>| Dependant::Store {
+            key: key(name),
+            consumer: consumer.map(str::to_owned),
+        };
+        let mut known = Dependencies::default();
+        let readers = [
+            of("a", Some("shop")),
+            of("b", None),
+            of("b", Some("")),
+            of("b", Some("shop")),
+            of("c", None),
+            of("c", Some("lab")),
+            reader("b"),
+        ];
+        for reader in &readers {
+            known.note(reader.clone(), input(SourceKind::Secret, "tls"), None);
+        }
+        assert_eq!(known.stores_for("shop"), [key("a"), key("b")]);
+        known.forget_store(&key("b"));
+        let kept = [readers[0].clone(), readers[4].clone(), readers[5].clone(), readers[6].clone()];
+        assert_eq!(known.outdated(&input(SourceKind::Secret, "tls"), Some("1")), kept);
+        assert_eq!(known.stores_for("shop"), [key("a")]);
     }
 
     #[test]

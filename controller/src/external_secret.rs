@@ -71,6 +71,7 @@ async fn attempt(cx: &Arc<Context>, key: &Key, attempt: &Attempt) -> Next {
         // I/O
         Ok(gather::Seen::Gone) => {
             cx.generic_targets.release(key);
+            cx.release_consumer(&key.namespace);
             deletions::settled(cx, key, false);
             return Next::OnChange;
         }
@@ -98,11 +99,11 @@ async fn attempt(cx: &Arc<Context>, key: &Key, attempt: &Attempt) -> Next {
             return pause::resumed(cx, &seen, seen.next_wakeup(now)).await; // I/O
         }
     }
-    if generate::is_foreign(cx, &seen.key.namespace, &seen.object.spec).await {
+    let Some(generators) = generate::read_all(cx, &seen.key.namespace, &seen.object.spec).await else {
         // I/O
         return Next::OnChange;
-    }
-    let answers = fetch::fetch(cx, &seen, attempt).await; // I/O, a failure is a value
+    };
+    let answers = fetch::fetch(cx, &seen, &generators, attempt).await; // I/O, a failure is a value
     let assembled = match templates::assemble(cx, &seen, answers, now).await {
         // pure
         Ok(assembled) => assembled,

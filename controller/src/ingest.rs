@@ -3,9 +3,11 @@
 //! Lives here: what a change of each kind means for whom. Deliberately not here: the records (`world`), the work itself.
 
 pub(crate) mod generic;
+#[cfg(test)]
+mod tenants;
 mod watch;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
@@ -200,9 +202,11 @@ pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
     }
 }
 
-/// A store's spec or one of its credentials changed: its session is over, it is checked again, and those that use it
+/// A store's spec changed, or a credential that all its users share: its sessions are over, it is checked again, and those that use it
 /// are tried again at once.
 fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
+    // Whoever opens it anew notes anew what it reads.
+    cx.world.store_depends_on_nothing(key);
     cx.retire(key);
     for dependant in dependants(cx, key) {
         cx.world.remember(&dependant, Memory::changed);
@@ -220,10 +224,12 @@ fn gone(cx: &Arc<Context>, key: &StoreKey) {
 
 /// The ExternalSecrets that read from a store.
 pub(crate) fn dependants(cx: &Context, store: &StoreKey) -> Vec<Key> {
-    cx.world.external_secrets(|object| {
-        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-        data::stores(&object.spec).iter().any(|name| store_key(name, namespace) == *store)
-    })
+    cx.world.external_secrets(|object| uses(object, store))
+}
+
+fn uses(object: &ExternalSecret, store: &StoreKey) -> bool {
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    data::stores(&object.spec).iter().any(|name| store_key(name, namespace) == *store)
 }
 
 async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
@@ -316,16 +322,45 @@ fn target_changed(cx: &Arc<Context>, secret: &Key) {
     }
 }
 
-/// Tells those that read this Secret or ConfigMap in another version: a store is opened anew, a template rendered anew.
+/// Tells those that read this Secret or ConfigMap in another version: a store is opened anew, for those whose credential
+/// it is; a template is rendered anew.
 fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
+    let mut whole = BTreeSet::new();
+    let mut apart: BTreeMap<StoreKey, BTreeSet<String>> = BTreeMap::new();
     for reader in cx.world.outdated_by(input, version) {
         match reader {
-            Dependant::Store(store) => store_changed(cx, &store),
+            Dependant::Store { key, consumer: None } => {
+                whole.insert(key);
+            }
+            Dependant::Store { key, consumer: Some(consumer) } => {
+                apart.entry(key).or_default().insert(consumer);
+            }
             Dependant::ExternalSecret(key) => {
                 cx.world.remember(&key, Memory::changed);
                 cx.external_secrets.wake(key, Lane::Asked);
             }
         }
+    }
+    for store in &whole {
+        apart.remove(store);
+        store_changed(cx, store);
+    }
+    for (store, consumers) in apart {
+        consumers_changed(cx, &store, &consumers);
+    }
+}
+
+/// What a store needs for these namespaces alone changed: their sessions are over and their objects tried again at once.
+/// It says nothing about the store, nor about anybody else.
+fn consumers_changed(cx: &Arc<Context>, store: &StoreKey, consumers: &BTreeSet<String>) {
+    cx.retire_for(store, consumers);
+    let theirs = |object: &ExternalSecret| {
+        let namespace = object.metadata.namespace.as_ref();
+        namespace.is_some_and(|namespace| consumers.contains(namespace)) && uses(object, store)
+    };
+    for key in cx.world.external_secrets(theirs) {
+        cx.world.remember(&key, Memory::changed);
+        cx.external_secrets.wake(key, Lane::Asked);
     }
 }
 

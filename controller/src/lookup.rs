@@ -31,6 +31,8 @@ pub(crate) struct StoreCredentials {
     pub(crate) store: StoreKey,
     /// The namespace of the object that uses the store; none while a ClusterSecretStore is validated by itself.
     pub(crate) consumer: Option<String>,
+    /// Whether the session is that consumer's alone. Otherwise others use it too, and `consumer` only came first.
+    pub(crate) apart: bool,
 }
 
 impl StoreCredentials {
@@ -48,10 +50,11 @@ impl StoreCredentials {
     async fn secret(&self, namespace: String, name: &str) -> Result<SecretObject, Error> {
         let key = Key { namespace, name: name.to_owned() };
         let api: Api<SecretObject> = Api::namespaced(self.context.client.clone(), &key.namespace);
+        let noted = self.announce(SourceKind::Secret, &key);
         let found = api.get_opt(name).await;
         let version =
             found.as_ref().ok().and_then(Option::as_ref).and_then(|secret| secret.metadata.resource_version.clone());
-        self.note(SourceKind::Secret, &key, version);
+        self.note(noted, version);
         let why = match found {
             Ok(Some(secret)) => return Ok(secret),
             Ok(None) => format!("secrets {name:?} not found"),
@@ -62,10 +65,18 @@ impl StoreCredentials {
 }
 
 impl StoreCredentials {
-    /// Noted whatever came back: the store is tried again when the object appears or changes.
-    fn note(&self, kind: SourceKind, key: &Key, version: Option<String>) {
+    /// Before the read, since a change in the meantime must find its reader.
+    fn announce(&self, kind: SourceKind, key: &Key) -> (Dependant, Input) {
+        let consumer = self.consumer.clone().filter(|_| self.apart);
+        let reader = Dependant::Store { key: self.store.clone(), consumer };
         let input = Input { kind, key: key.clone() };
-        self.context.world.depends_on(Dependant::Store(self.store.clone()), input, version);
+        self.context.world.will_depend_on(reader.clone(), input.clone());
+        (reader, input)
+    }
+
+    /// Whatever came back: it is tried again when the object appears or changes.
+    fn note(&self, (reader, input): (Dependant, Input), version: Option<String>) {
+        self.context.world.depends_on(reader, input, version);
     }
 }
 
@@ -94,9 +105,11 @@ impl Credentials for StoreCredentials {
             }
             CaProviderType::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.context.client.clone(), &namespace);
+                let map = Key { namespace: namespace.clone(), name: ca.name.clone() };
+                let noted = self.announce(SourceKind::ConfigMap, &map);
                 let found = api.get(&ca.name).await;
                 let version = found.as_ref().ok().and_then(|map| map.metadata.resource_version.clone());
-                self.note(SourceKind::ConfigMap, &Key { namespace: namespace.clone(), name: ca.name.clone() }, version);
+                self.note(noted, version);
                 let map = found.map_err(|error| {
                     invalid(format!(
                         "cannot get Kubernetes configmap {:?} from namespace {namespace:?}: {}",
@@ -168,5 +181,41 @@ pub(crate) fn api_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         _ => "the API server could not be asked".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use certgen::fake::FakeApi;
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures;
+
+    #[tokio::test]
+    async fn a_change_while_a_credential_is_being_read_is_not_missed() {
+        let api = FakeApi::default();
+        api.put("/api/v1/namespaces/shop/secrets/login", json!({"metadata": {}, "data": {"k": "dg=="}}));
+        api.put("/api/v1/namespaces/shop/configmaps/login", json!({"metadata": {}, "data": {"k": "v"}}));
+        let (cx, _) = fixtures::over(&api, fixtures::settings());
+        let store = StoreKey { kind: StoreKind::SecretStore, namespace: "shop".into(), name: "vault".into() };
+        for (type_, kind, version) in
+            [(CaProviderType::Secret, SourceKind::Secret, "1"), (CaProviderType::ConfigMap, SourceKind::ConfigMap, "2")]
+        {
+            let credentials =
+                StoreCredentials { context: cx.clone(), store: store.clone(), consumer: None, apart: false };
+            let input = Input { kind, key: Key { namespace: "shop".into(), name: "login".into() } };
+            let ca = CaProvider { type_, name: "login".into(), key: Some("k".into()), namespace: None };
+            let read = credentials.certificate_authority(&ca);
+            futures::pin_mut!(read);
+            assert!(futures::poll!(&mut read).is_pending());
+            // It was changed, it was deleted.
+            for meanwhile in [Some("7"), None] {
+                assert_eq!(cx.world.outdated_by(&input, meanwhile).len(), 1, "{kind:?} {meanwhile:?}");
+            }
+            assert_eq!(read.await.unwrap(), b"v");
+            assert_eq!(cx.world.outdated_by(&input, Some(version)).len(), 0);
+            assert_eq!(cx.world.outdated_by(&input, Some("7")).len(), 1);
+        }
     }
 }

@@ -57,6 +57,12 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
         self.lock().pop(clock::instant(), group_of)
     }
 
+    /// The next key, whatever it shares with others.
+    #[cfg(test)]
+    pub(crate) fn take(&self) -> Option<K> {
+        self.pop(|_| None).map(|job| job.key)
+    }
+
     /// See [`Queue::done`].
     pub(crate) fn done(&self, key: K, next: Next) {
         self.lock().done(key, next, clock::instant());

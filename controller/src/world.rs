@@ -303,7 +303,7 @@ impl World {
         let mut inner = self.write();
         inner.stores.remove(key);
         inner.checks.remove(key);
-        inner.dependencies.forget(&Dependant::Store(key.clone()));
+        inner.dependencies.forget_store(key);
     }
 
     /// Forgets stores of `kind` that a full listing no longer had; answers which.
@@ -340,6 +340,11 @@ impl World {
         };
     }
 
+    /// Notes that `reader` is about to read a Secret or ConfigMap: a change from now on must find it.
+    pub(crate) fn will_depend_on(&self, reader: Dependant, input: Input) {
+        self.write().dependencies.announce(reader, input);
+    }
+
     /// Notes that `reader` looked for a Secret or ConfigMap, and in which version it found it.
     pub(crate) fn depends_on(&self, reader: Dependant, input: Input, version: Option<String>) {
         self.write().dependencies.note(reader, input, version);
@@ -348,6 +353,16 @@ impl World {
     /// Forgets what `reader` depended on.
     pub(crate) fn depends_on_nothing(&self, reader: &Dependant) {
         self.write().dependencies.forget(reader);
+    }
+
+    /// Forgets what was read for a store, on whosever behalf.
+    pub(crate) fn store_depends_on_nothing(&self, key: &StoreKey) {
+        self.write().dependencies.forget_store(key);
+    }
+
+    /// The stores that read something for sessions of this namespace alone.
+    pub(crate) fn stores_for(&self, namespace: &str) -> Vec<StoreKey> {
+        self.read().dependencies.stores_for(namespace)
     }
 
     /// Those that read `input` in another version than `version` (none: it is gone).

@@ -82,7 +82,7 @@ async fn a_thousand_bad_objects_beside_a_thousand_good_ones_stop_nobody() {
     let now = "2026-01-05T12:00:00Z".parse().unwrap();
     let mut turns: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..2 * EACH {
-        let key = cx.external_secrets.pop(|_| None).unwrap().key;
+        let key = cx.external_secrets.take().unwrap();
         let next = reconcile_at(&cx, &key, now).await;
         *turns.entry(key.name.clone()).or_default() += 1;
         cx.external_secrets.done(key, next);

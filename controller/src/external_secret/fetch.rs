@@ -14,27 +14,39 @@ use plan::store;
 use provider::{Error, ErrorKind, Provider};
 use providers::{OpenContext, StoreIdentity as StoreUse};
 
+use super::Attempt;
 use super::gather::{Live, store_key};
-use super::{Attempt, generate};
+use super::generate::{self, Generators};
 use crate::context::Context;
 use crate::lookup::{StoreCredentials, api_text};
-use crate::world::{StoreKey, StoreRecord};
+use crate::world::StoreRecord;
 
 const RESOLVE: &str = plan::failures::RESOLVE;
 
 /// The answers to all needs of the object, in their order. References to one store run together, so that those to one
 /// remote key become one read.
-pub(crate) async fn fetch(cx: &Arc<Context>, seen: &Live, attempt: &Attempt) -> Vec<Result<Fetched, Error>> {
+pub(super) async fn fetch(
+    cx: &Arc<Context>,
+    seen: &Live,
+    generators: &Generators,
+    attempt: &Attempt,
+) -> Vec<Result<Fetched, Error>> {
     let needs = data::needs(&seen.object.spec);
-    let answers = join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, need, attempt.now)));
+    let answers = join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, generators, need, attempt.now)));
     attempt.slot.given_up(answers).await
 }
 
-async fn one(cx: &Arc<Context>, namespace: &str, need: &Need, now: Timestamp) -> Result<Fetched, Error> {
+async fn one(
+    cx: &Arc<Context>,
+    namespace: &str,
+    generators: &Generators,
+    need: &Need,
+    now: Timestamp,
+) -> Result<Fetched, Error> {
     let (store, what) = match need {
         Need::Read { store, what } => (store, what),
         Need::Generate(generator) => {
-            return generate::generate(cx, namespace, generator, now).await.map(Fetched::Generated);
+            return generate::generate(cx, namespace, generators, generator, now).await.map(Fetched::Generated);
         }
     };
     let handle = usable(cx, namespace, store).await?;
@@ -113,18 +125,19 @@ pub(crate) async fn open(
         consumer: if apart { consumer.unwrap_or_default().to_owned() } else { String::new() },
     };
     let (context, store, consumer) = (cx.clone(), record.key.clone(), consumer.map(str::to_owned));
-    cx.engine.handle(&identity, || async move { open_provider(context, store, consumer, &spec, record).await }).await
+    let credentials = StoreCredentials { context, store, consumer, apart };
+    cx.engine.handle(&identity, || async move { open_provider(credentials, &spec, record).await }).await
 }
 
 async fn open_provider(
-    cx: Arc<Context>,
-    store: StoreKey,
-    consumer: Option<String>,
+    credentials: StoreCredentials,
     spec: &api::ProviderSpec,
     record: &StoreRecord,
 ) -> Result<Box<dyn Provider>, Error> {
+    let StoreCredentials { context: cx, store, consumer, apart: _ } = &credentials;
     let place = StoreUse { kind: store.kind, name: store.name.clone(), namespace: consumer.clone() };
-    let credentials = Arc::new(StoreCredentials { context: cx.clone(), store, consumer });
+    let cx = cx.clone();
+    let credentials = Arc::new(credentials);
     let retry = record.spec.retry_settings.as_ref();
     let open = OpenContext { store: place, credentials, retry, environment: &cx.environment, http: &cx.http };
     providers::open(spec, open).await

@@ -1,7 +1,7 @@
-//! Asks generators: reads the object that a `generatorRef` names and what it needs, and lets it make values. I/O.
+//! Asks generators: reads the objects that `generatorRef`s name and what they need, and lets them make values. I/O.
 //!
 //! Deliberately not here: what a reference means and how values are made (crate `generators`), and what becomes of them
-//! (`plan::data`). Generators aren't watched: they are read at each refresh.
+//! (`plan::data`). Generators aren't watched: they are read at each refresh, once.
 
 use std::sync::Arc;
 
@@ -22,26 +22,45 @@ use crate::lookup::api_text;
 
 const OPERATION: &str = "ResolveGenerator";
 
-/// Whether one of the generators belongs to another controller class. One that can't be read belongs to nobody.
-pub(super) async fn is_foreign(cx: &Arc<Context>, namespace: &str, spec: &ExternalSecretSpec) -> bool {
-    for reference in plan::data::generators(spec) {
-        if let Ok(spec) = resolve(cx, namespace, &reference).await
-            && spec.controller().is_some_and(|class| !class.is_empty() && class != cx.settings.controller_class)
-        {
-            return true;
-        }
+/// The generators that an ExternalSecret names, as they were read for this refresh.
+#[derive(Debug)]
+pub(super) struct Generators(Vec<(GeneratorRef, Result<Spec, Error>)>);
+
+impl Generators {
+    fn get(&self, reference: &GeneratorRef) -> Result<Spec, Error> {
+        let unread = || Err(Error::new(ErrorKind::Invalid, OPERATION, "the generator was not read"));
+        let found = self.0.iter().find(|(read, _)| read == reference);
+        found.map_or_else(unread, |(_, spec)| spec.clone())
     }
-    false
 }
 
-/// New values of the generator that `reference` names.
+/// The generators that `spec` names; none if one of them belongs to another controller class. One that can't be read
+/// belongs to nobody.
+pub(super) async fn read_all(cx: &Arc<Context>, namespace: &str, spec: &ExternalSecretSpec) -> Option<Generators> {
+    let mut all = Generators(Vec::new());
+    for reference in plan::data::generators(spec) {
+        if all.0.iter().any(|(read, _)| *read == reference) {
+            continue;
+        }
+        let spec = resolve(cx, namespace, &reference).await;
+        let class = spec.as_ref().ok().and_then(Spec::controller).filter(|class| !class.is_empty());
+        if class.is_some_and(|class| class != cx.settings.controller_class) {
+            return None;
+        }
+        all.0.push((reference, spec));
+    }
+    Some(all)
+}
+
+/// New values of the generator that `reference` names, which is among those that were read.
 pub(super) async fn generate(
     cx: &Arc<Context>,
     namespace: &str,
+    generators: &Generators,
     reference: &GeneratorRef,
     now: Timestamp,
 ) -> Result<SecretMap, Error> {
-    let spec = resolve(cx, namespace, reference).await?;
+    let spec = generators.get(reference)?;
     let secrets = ConsumerSecrets { context: cx.clone(), namespace: namespace.to_owned() };
     let runtime = tokio::runtime::Handle::current();
     // An RSA key takes a second.
@@ -96,5 +115,44 @@ impl Secrets for ConsumerSecrets {
             Err(error) => api_text(&error),
         };
         Err(Error::new(ErrorKind::Invalid, OPERATION, why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use certgen::fake::FakeApi;
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures;
+
+    const FAKES: &str = "/apis/generators.external-secrets.io/v1alpha1/namespaces/shop/fakes/";
+
+    #[tokio::test]
+    async fn each_generator_is_read_once_and_one_of_another_class_ends_it() {
+        let api = FakeApi::default();
+        for (name, class) in [("any", ""), ("ours", "default"), ("theirs", "other")] {
+            let spec = json!({"controller": class, "data": {"k": name}});
+            api.put(&format!("{FAKES}{name}"), json!({"metadata": {"name": name}, "spec": spec}));
+        }
+        let (cx, _) = fixtures::over(&api, fixtures::settings());
+        let cases = [
+            (vec!["any", "ours", "any"], vec!["any", "ours"], true),
+            (vec!["gone", "ours"], vec!["gone", "ours"], true),
+            (vec!["theirs", "ours"], vec!["theirs"], false),
+        ];
+        for (named, read, ours) in cases {
+            let entry = |name: &&str| json!({"sourceRef": {"generatorRef": {"kind": "Fake", "name": name}}});
+            let entries: Vec<_> = named.iter().map(entry).collect();
+            let spec: ExternalSecretSpec = serde_json::from_value(json!({"dataFrom": entries})).unwrap();
+            let before = api.requests().len();
+            let generators = read_all(&cx, "shop", &spec).await;
+            let want: Vec<String> = read.iter().map(|name| format!("GET {FAKES}{name}")).collect();
+            assert_eq!((api.requests().split_off(before), generators.is_some()), (want, ours), "{named:?}");
+            for reference in plan::data::generators(&spec).iter().filter(|_| ours) {
+                let made = generate(&cx, "shop", generators.as_ref().unwrap(), reference, Timestamp::UNIX_EPOCH).await;
+                assert_eq!(made.is_ok(), reference.name != "gone", "{reference:?}");
+            }
+        }
     }
 }

@@ -5,14 +5,14 @@
 //! (`ingest::generic`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use api::{ExternalSecret, ManifestRef};
+use api::{EntryFailure, ExternalSecret, ManifestRef};
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{Request, Status};
 use kube::{Error, Resource as _};
+use plan::adoption;
 use plan::data::Assembled;
 use plan::failures;
 use plan::generic_target::{self as decisions, Decision, Write, Written};
@@ -36,8 +36,8 @@ use crate::queue::Next;
 use crate::turns::Turn;
 use crate::world::{self, Key};
 
-/// Somebody else wrote the target in the meantime: it is looked at again after this time, as the reference does.
-const RACED: Next = Next::After(Duration::from_secs(1));
+/// Writes to a target that somebody else keeps writing, before the whole object is put off.
+const TRIES: usize = 3;
 
 /// Brings the target of `seen` to what its spec says.
 pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &ManifestRef, attempt: &Attempt) -> Next {
@@ -53,23 +53,18 @@ pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &Mani
     match hold(cx, &mut seen).await {
         // I/O
         Ok(()) => {}
-        Err(Error::Api(status)) if status.is_conflict() => return RACED,
+        Err(Error::Api(status)) if status.is_conflict() => return Next::Backoff,
         Err(error) => return unreachable_api(&seen.key, &error),
     }
     let policy = seen.object.spec.target.creation_policy;
-    let live = match place.read(cx, decisions::is_read(policy)).await {
+    let mut found = match place.find(cx, &seen).await {
         // I/O
-        Ok(live) => live,
-        Err(error) => {
-            let verdict = place.told(&error, decisions::unread(&said(&error)));
-            return report(cx, &seen, Outcome::unwritten(verdict), now).await; // I/O
-        }
+        Ok(found) => found,
+        Err(unread) => return report(cx, &seen, Outcome::unwritten(unread), now).await, // I/O
     };
-    let known = cx.generic_targets.known(&seen.key).filter(|known| Some(known.uid.as_str()) == uid(live.as_ref()));
-    let written = known.and_then(|known| known.written);
-    seen.intact = decisions::is_as_written(policy, live.as_ref(), written.as_ref());
+    seen.intact = decisions::is_as_written(policy, found.live.as_ref(), found.written.as_ref());
     if seen.intact {
-        follow(cx, &seen, &place, live.as_ref(), written.clone());
+        follow(cx, &seen, &place, found.live.as_ref(), found.written.clone());
     }
     match refresh::due(&seen.refresh_input(), now) {
         Due::Now(Why::TargetInvalid) => {
@@ -83,41 +78,79 @@ pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &Mani
         Due::Wait if seen.forced(now) => {}
         Due::Wait => return pause::resumed(cx, &seen, seen.next_wakeup(now)).await, // I/O
     }
-    if generate::is_foreign(cx, &seen.key.namespace, &seen.object.spec).await {
+    let Some(generators) = generate::read_all(cx, &seen.key.namespace, &seen.object.spec).await else {
         // I/O
         return Next::OnChange;
-    }
-    let answers = fetch::fetch(cx, &seen, attempt).await; // I/O, a failure is a value
-    let Assembled { data, notes } = match templates::assemble(cx, &seen, answers, now).await {
+    };
+    let answers = fetch::fetch(cx, &seen, &generators, attempt).await; // I/O, a failure is a value
+    let Assembled { data, mut notes } = match templates::assemble(cx, &seen, answers, now).await {
         // pure
         Ok(assembled) => assembled,
         Err(failure) => return without_data(cx, &seen, failure, now).await,
     };
-    let emptied = if data.is_empty() { decisions::emptied(&seen.object.spec, live.as_ref()) } else { None };
-    let mut failed = Vec::new();
-    let decision = match emptied {
-        Some(Decision { write: Write::Delete { uid, resource_version }, verdict }) => {
-            match deletions::hold(cx, &seen.object) {
-                Some(held) => return report(cx, &seen, Outcome::unwritten(held.of_resource()), now).await, // I/O
-                None => Decision { write: Write::Delete { uid, resource_version }, verdict },
+    for turn in 1..=TRIES {
+        let Decided { decision, failed } = match decide(cx, &seen, &data, &found, now).await {
+            // I/O for what it is read from, then pure
+            Ok(decided) => decided,
+            Err(refusal) => return report(cx, &seen, Outcome::unwritten(refusal.of_resource()), now).await, // I/O
+        };
+        let answer = place.write(cx, &seen.key.name, &decision.write).await; // I/O
+        if let Some(mut outcome) = finish(cx, &seen, &place, &data, &found, decision, answer) {
+            notes.append(&mut outcome.notes);
+            let outcome = Outcome { notes, failures: failed, ..outcome };
+            return report(cx, &seen, outcome, now).await; // I/O
+        }
+        if turn < TRIES {
+            // Decided anew on what is really there: the provider needn't be asked again for that.
+            found = match place.find(cx, &seen).await {
+                // I/O
+                Ok(found) => found,
+                Err(unread) => return report(cx, &seen, Outcome::unwritten(unread), now).await, // I/O
+            };
+        }
+    }
+    // Somebody else keeps writing the target: what was read is stale, nothing is to be reported.
+    Next::Backoff
+}
+
+/// A decision, and the entries of the manifest that it failed for.
+struct Decided {
+    decision: Decision,
+    failed: Vec<EntryFailure>,
+}
+
+/// Decides about the target as it was found; the refusal of a protection is an error.
+async fn decide(
+    cx: &Arc<Context>,
+    seen: &Live,
+    data: &SecretMap,
+    found: &Found,
+    now: Timestamp,
+) -> Result<Decided, Verdict> {
+    let Found { live, written } = found;
+    let (owner, spec) = (&seen.object.metadata, &seen.object.spec);
+    if let Some(live) = live.as_ref().filter(|_| !cx.settings.adopt_existing)
+        && let Some(refusal) = adoption::refused_target(owner, spec, live, data.is_empty())
+    {
+        return Err(refusal);
+    }
+    let emptied = if data.is_empty() { decisions::emptied(spec, live.as_ref()) } else { None };
+    match emptied {
+        Some(decision) => {
+            if let Write::Delete { uid: _, resource_version: _ } = &decision.write
+                && let Some(held) = deletions::hold(cx, &seen.object)
+            {
+                return Err(held);
             }
+            Ok(Decided { decision, failed: Vec::new() })
         }
-        Some(decision) => decision,
         None => {
-            let wished = render(cx, &seen, &data, live.as_ref(), now).await; // I/O for what it is read from, then pure
-            failed.extend(wished.as_ref().err().map(failures::of_template));
-            decisions::decide(&seen.object.metadata, policy, wished, live.as_ref(), written.as_ref())
+            let wished = render(cx, seen, data, live.as_ref(), now).await;
+            let failed = wished.as_ref().err().map(failures::of_template).into_iter().collect();
+            let policy = spec.target.creation_policy;
+            let decision = decisions::decide(owner, policy, wished, live.as_ref(), written.as_ref());
+            Ok(Decided { decision, failed })
         }
-    };
-    let answer = place.write(cx, &seen.key.name, &decision.write).await; // I/O
-    let work = Work { data, live, written };
-    match finish(cx, &seen, &place, work, decision, answer) {
-        Some(mut outcome) => {
-            outcome.notes.splice(0..0, notes);
-            outcome.failures = failed;
-            report(cx, &seen, outcome, now).await // I/O
-        }
-        None => RACED,
     }
 }
 
@@ -184,6 +217,15 @@ impl Place {
         }
     }
 
+    /// The target of `seen` as it is now, or why it can't be read.
+    async fn find(&self, cx: &Context, seen: &Live) -> Result<Found, Verdict> {
+        let wanted = decisions::is_read(seen.object.spec.target.creation_policy);
+        let live = self.read(cx, wanted).await;
+        let live = live.map_err(|error| self.told(&error, decisions::unread(&said(&error))))?;
+        let known = cx.generic_targets.known(&seen.key).filter(|known| Some(known.uid.as_str()) == uid(live.as_ref()));
+        Ok(Found { live, written: known.and_then(|known| known.written) })
+    }
+
     /// Writes on behalf of the ExternalSecret `owner`. Answers the object that the API server has afterwards.
     async fn write(&self, cx: &Context, owner: &str, write: &Write) -> Result<Option<Value>, Error> {
         let params = PostParams { field_manager: Some(field_manager(owner)), ..PostParams::default() };
@@ -221,10 +263,10 @@ impl Place {
     }
 }
 
-/// What a reconcile has gathered before its write.
-struct Work {
-    data: SecretMap,
+/// The target before a write.
+struct Found {
     live: Option<Value>,
+    /// What this process wrote to it, if it did.
     written: Option<Written>,
 }
 
@@ -233,11 +275,12 @@ fn finish(
     cx: &Context,
     seen: &Live,
     place: &Place,
-    work: Work,
+    data: &SecretMap,
+    found: &Found,
     decision: Decision,
     answer: Result<Option<Value>, Error>,
 ) -> Option<Outcome> {
-    let Work { data, live, written } = work;
+    let Found { live, written } = found;
     let Decision { write, verdict } = decision;
     let note = decisions::note(&write, &place.kind.id.kind, &place.target.name);
     let answer = match (answer, &write) {
@@ -252,7 +295,7 @@ fn finish(
             if matches!(&error, Error::Api(status) if status.is_not_found()) {
                 cx.generic_targets.forget_kind(&place.kind);
             }
-            let failed = decisions::unwritten(&write, &said(&error), &data);
+            let failed = decisions::unwritten(&write, &said(&error), data);
             return Some(Outcome::unwritten(place.told(&error, failed)));
         }
     };
@@ -271,7 +314,7 @@ fn finish(
             cx.generic_targets.deleted(&seen.key);
         }
         (Write::Nothing, _) if verdict == Verdict::done(Reason::ResourceSynced, "secret synced") => {
-            follow(cx, seen, place, live.as_ref(), written);
+            follow(cx, seen, place, live.as_ref(), written.clone());
         }
         (Write::Nothing | Write::Create(_) | Write::Update(_), _) => {}
     }

@@ -88,7 +88,7 @@ pub(super) async fn gather(cx: &Context, reader: &Key, spec: &ExternalSecretSpec
         let followed = !generates && !is_target(spec, &reader.name, &source);
         if followed {
             // Before it is read: a change in the meantime must find its reader.
-            cx.world.depends_on(dependant.clone(), input.clone(), None);
+            cx.world.will_depend_on(dependant.clone(), input.clone());
         }
         let (version, read) = read(cx, &reader.namespace, &source).await;
         if followed {

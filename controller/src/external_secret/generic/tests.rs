@@ -1,5 +1,7 @@
 //! What a reconcile of a target that is no Secret asks of an API server in memory, and what it tells.
 
+use std::time::Duration;
+
 use certgen::fake::FakeApi;
 
 use super::super::reconcile_at;
@@ -12,6 +14,7 @@ use crate::world::StoreRecord;
 const OBJECT: &str = "/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/db";
 const THINGS: &str = "/apis/example.io/v1/namespaces/shop/things";
 const THING: &str = "/apis/example.io/v1/namespaces/shop/things/db";
+const MADE: &str = "/apis/generators.external-secrets.io/v1alpha1/namespaces/shop/fakes/made";
 const SYNCED: &str = "True ResourceSynced: secret synced";
 const CANARY: &str = "canary-7f3a";
 
@@ -270,7 +273,6 @@ async fn refused_writes_are_told_without_values_and_with_what_to_do() {
             "failed to create target resource: Thing.example.io \"db\" is invalid",
             Next::Backoff,
         ),
-        ("POST", THINGS, 409, "AlreadyExists", "x", " : ", "", RACED),
     ];
     for (method, path, code, reason, message, ready, detail, next) in cases {
         let mut stage = Stage::new(&json!({}));
@@ -280,11 +282,99 @@ async fn refused_writes_are_told_without_values_and_with_what_to_do() {
         assert!(look.detail.contains(detail), "{code}: {}", look.detail);
         assert_eq!(stage.look_again().await.ready, SYNCED, "{code}");
     }
-    let mut stage = Stage::new(&json!({}));
+}
+
+/// The Secret key of the object comes of a generator, whose reads the API server sees.
+fn generated(stage: &Stage) {
+    let mut object = stage.api.get(OBJECT).unwrap();
+    object["spec"]["dataFrom"] = json!([{"sourceRef": {"generatorRef": {"kind": "Fake", "name": "made"}}}]);
+    stage.api.put(OBJECT, object);
+    stage.api.put(MADE, json!({"metadata": {"name": "made"}, "spec": {"data": {"user": CANARY}}}));
+}
+
+#[tokio::test]
+async fn a_target_that_somebody_else_writes_meanwhile_is_decided_on_anew_without_another_fetch() {
+    let busy = |method: &str| match method {
+        "POST" => ("POST", THINGS, "AlreadyExists"),
+        _ => ("PUT", THING, "Conflict"),
+    };
+    for method in ["POST", "PUT"] {
+        for refusals in 0..=4 {
+            let mut stage = Stage::new(&json!({}));
+            generated(&stage);
+            if method == "PUT" {
+                stage.api.put(THING, thing(&json!({}), true));
+            }
+            for _ in 0..refusals {
+                let (method, path, reason) = busy(method);
+                stage.api.refuse_once_with(method, path, 409, reason, "somebody was faster");
+            }
+            let look = stage.look().await;
+            let made = look.requests.iter().filter(|request| **request == format!("GET {MADE}")).count();
+            let wrote = writes(&look).len();
+            let case = format!("{method} {refusals}: {:?}", look.requests);
+            assert_eq!((made, wrote), (1, 3.min(refusals + 1)), "{case}");
+            let want = if refusals < 3 {
+                (SYNCED, Next::After(Duration::from_secs(3600)), 1)
+            } else {
+                // What was read is stale by now: nothing is to be told.
+                (" : ", Next::Backoff, 0)
+            };
+            assert_eq!((look.ready.as_str(), look.next, look.events.len()), want, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_gone_or_changed_meanwhile_is_written_as_it_is_then() {
+    let mut stage = Stage::new(&json!({"creationPolicy": "Orphan"}));
     stage.api.put(THING, thing(&json!({}), true));
-    stage.api.refuse_once_with("PUT", THING, 409, "Conflict", "the object has been modified");
+    stage.api.refuse_once("PUT", THING, 404);
+    assert_eq!(stage.look().await.ready, SYNCED);
+    stage.remote(&json!({"user": "else"}));
+    stage.api.refuse_once("PUT", THING, 409);
+    stage.api.refuse_once("GET", THING, 500);
     let look = stage.look().await;
-    assert_eq!((look.ready.as_str(), look.events.len(), look.next), (" : ", 0, RACED));
+    assert!(look.ready.starts_with("False ResourceSyncedError: could not get target resource"), "{}", look.ready);
+}
+
+#[tokio::test]
+async fn a_filled_target_of_nobody_is_adopted_only_where_that_is_allowed() {
+    let filled = || thing(&json!({"size": 3}), false);
+    let cases = [
+        ("Owner", filled(), false),
+        ("Orphan", filled(), false),
+        ("CreateOrMerge", filled(), false),
+        // It is there to be added to, it is empty, it is ours.
+        ("Merge", filled(), true),
+        ("Owner", thing(&json!({}), false), true),
+        ("Owner", thing(&json!({"size": 3}), true), true),
+    ];
+    for (policy, live, written) in cases {
+        let mut stage = Stage::new(&json!({"creationPolicy": policy, "deletionPolicy": "Retain"}));
+        (stage.cx, stage.writer) =
+            fixtures::over(&stage.api, Settings { adopt_existing: false, ..fixtures::settings() });
+        stage.remote(&json!({"user": CANARY}));
+        stage.api.put(THING, live);
+        let before = stage.api.get(THING);
+        let look = stage.look().await;
+        assert_eq!(writes(&look).len(), usize::from(written), "{policy} {before:?}");
+        if written {
+            assert_eq!(look.ready, SYNCED);
+            continue;
+        }
+        assert_eq!((stage.api.get(THING), look.next), (before, Next::Backoff), "{policy}");
+        assert_eq!(look.ready, "False ResourceSyncedError: target resource belongs to nobody and is not adopted");
+        for part in ["Thing db", "--adopt-existing-secrets=false", "external-secrets.io/adopt: \"true\""] {
+            assert!(look.detail.contains(part), "{}", look.detail);
+        }
+        assert_eq!(stage.look().await.events.len(), 0, "told once");
+        let mut object = stage.api.get(OBJECT).unwrap();
+        object["metadata"]["annotations"] = json!({"external-secrets.io/adopt": "true"});
+        stage.api.put(OBJECT, object);
+        let look = stage.look().await;
+        assert_eq!((look.ready.as_str(), writes(&look).len()), (SYNCED, 1), "{policy}");
+    }
 }
 
 #[tokio::test]
