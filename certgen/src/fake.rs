@@ -354,9 +354,18 @@ fn is_collection(path: &str) -> bool {
 }
 
 fn belongs(path: &str, collection: &str, name: Option<&String>) -> bool {
-    path.strip_prefix(collection)
-        .and_then(|rest| rest.strip_prefix('/'))
-        .is_some_and(|rest| !rest.contains('/') && name.is_none_or(|name| name == rest))
+    let within = |path: &str| {
+        path.strip_prefix(collection)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(|rest| !rest.contains('/') && name.is_none_or(|name| name == rest))
+    };
+    // A collection without a namespace has the objects of all of them.
+    let anywhere = || {
+        let (before, after) = path.split_once("/namespaces/")?;
+        let (_, resource) = after.split_once('/')?;
+        Some(within(&format!("{before}/{resource}")))
+    };
+    within(path) || anywhere().unwrap_or(false)
 }
 
 fn answer(code: u16, object: &Value) -> Response {

@@ -14,7 +14,7 @@ mod report;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]
-mod scenario;
+pub(crate) mod scenario;
 mod templates;
 
 use std::sync::Arc;

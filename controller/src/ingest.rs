@@ -166,7 +166,7 @@ async fn stores<K>(
             if listing {
                 present.insert(key_of(kind, &unreadable.metadata));
             }
-            secret_store::refuse_unreadable(cx, kind, &unreadable);
+            tokio::spawn(secret_store::refuse_unreadable(cx, kind, unreadable));
         }
         Told::Gone(object) => gone(cx, &key_of(kind, kube::Resource::meta(&object))),
         Told::Listed => {
@@ -215,7 +215,8 @@ fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
     cx.stores.wake(key.clone(), Lane::Asked);
 }
 
-fn gone(cx: &Arc<Context>, key: &StoreKey) {
+/// A store isn't there any more.
+pub(crate) fn gone(cx: &Arc<Context>, key: &StoreKey) {
     cx.world.remove_store(key);
     cx.retire(key);
     cx.stores.wake(key.clone(), Lane::Asked);

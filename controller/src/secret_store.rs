@@ -1,13 +1,17 @@
-//! Checks one SecretStore or ClusterSecretStore and tells whether it works.
+//! Checks one SecretStore or ClusterSecretStore and tells whether it works. One that is being deleted is checked like any
+//! other, as its users still read from it.
+
+mod finalizer;
+#[cfg(test)]
+mod scenario;
+mod unreadable;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{ClusterSecretStore, GoDuration, ProviderSpec, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
-use kube::core::error_boundary::InvalidObject;
 use plan::event::{EventReason, Note};
 use plan::store::{self, Checked, StoreVerdict};
-use provider::{Error, ErrorKind};
 use telemetry::{Kind, ReadyStatus};
 
 use crate::clock;
@@ -19,51 +23,82 @@ use crate::ingest::store_checked;
 use crate::queue::Next;
 use crate::status_write;
 use crate::world::{StoreCheck, StoreKey, StoreRecord};
+use finalizer::Deletion;
+pub(crate) use unreadable::{OBSTACLE, refuse_unreadable};
 
 /// On a store: no events about the state of its provider's maintenance.
 pub(crate) const IGNORE_MAINTENANCE: &str = "external-secrets.io/ignore-maintenance-checks";
 
 /// Brings one store's condition to what a check of it says.
 pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey, slot: &Slot) -> Next {
-    let now = clock::now();
-    let Some(record) = cx.world.store(key) else {
-        cx.metrics.forget(kind(key), &key.name, &key.namespace);
+    attempt(cx, key, clock::now(), slot).await
+}
+
+/// As [`reconcile`], at a time of one's own choice and with nobody else about.
+#[cfg(test)]
+async fn reconcile_at(cx: &Arc<Context>, key: &StoreKey, now: jiff::Timestamp) -> Next {
+    attempt(cx, key, now, &Slot::unlimited()).await
+}
+
+async fn attempt(cx: &Arc<Context>, key: &StoreKey, now: jiff::Timestamp, slot: &Slot) -> Next {
+    let Some(mut record) = cx.world.store(key) else {
+        cx.metrics.forget(kind_of(key), &key.name, &key.namespace);
         return Next::OnChange;
     };
     let ours = cx.settings.checks(key.kind) && cx.settings.handles(&record.spec);
-    if !ours || record.meta.deletion_timestamp.is_some() {
+    // Of one that can't be read any more only an old version is known.
+    if !ours || cx.world.obstacle(key).is_some() {
         return Next::OnChange;
     }
-    let interval = match interval(&record.spec, cx.settings.store_interval) {
-        Ok(interval) => interval,
-        // It worked before this was written into it, and still does: its users are left alone.
-        Err(text) if store::is_ready(record.status.as_ref()) => {
-            tracing::error!(
-                kind = key.kind.as_str(),
-                namespace = key.namespace,
-                name = key.name,
-                error = text,
-                "store not checked"
-            );
-            let generation = record.meta.generation.unwrap_or_default();
-            cx.world.put_check(key, StoreCheck { generation, ready: true });
-            store_checked(cx, key, true);
-            return Next::Backoff;
+    let mut longest = Duration::MAX;
+    if record.meta.deletion_timestamp.is_some() {
+        record = match finalizer::release(cx, record.clone(), now).await {
+            // I/O
+            Ok(Deletion::Free(record)) => record,
+            Ok(Deletion::Held) => {
+                longest = finalizer::LOOK_AGAIN;
+                record
+            }
+            Ok(Deletion::Gone) => return Next::OnChange,
+            Err(error) => {
+                finalizer::not_released(&record, &error);
+                return Next::Backoff;
+            }
+        };
+    }
+    let (checked, good, bad) = match interval(&record.spec, cx.settings.store_interval) {
+        Ok(interval) => {
+            let checked = slot.given_up(check(cx, &record)).await; // I/O, a failure is a value
+            (checked, Next::After(interval.min(longest)), Next::Backoff)
         }
         Err(text) => {
-            let checked = Checked::NotOpened(Error::new(
-                ErrorKind::Invalid,
-                "Validate",
-                format!("invalid refreshInterval: {text}"),
-            ));
-            return report(cx, &record, &checked, now).await.unwrap_or(Next::Backoff);
+            let text = format!("invalid refreshInterval: {text}");
+            // Nothing but a change of its spec, or the end of what holds it, makes anything of it.
+            let next = if longest == Duration::MAX { Next::OnChange } else { Next::After(longest) };
+            if store::is_ready(record.status.as_ref()) {
+                unchecked(cx, &record, text, now);
+                return next;
+            }
+            (Checked::BadInterval(text), next, next)
         }
     };
-    let checked = slot.given_up(check(cx, &record)).await; // I/O, a failure is a value
     match report(cx, &record, &checked, now).await {
         // I/O
-        Some(next) => next,
-        None => Next::After(interval),
+        Told::Well => good,
+        Told::Failed => bad,
+        Told::NotWritten => Next::Backoff,
+    }
+}
+
+/// A store worked before it was given an interval that can't be read, and still does: its users are left alone.
+fn unchecked(cx: &Arc<Context>, record: &StoreRecord, text: String, now: jiff::Timestamp) {
+    let StoreKey { kind, namespace, name } = &record.key;
+    let generation = record.meta.generation.unwrap_or_default();
+    let earlier = cx.world.put_check(&record.key, StoreCheck { generation, ready: true });
+    if earlier.is_none_or(|earlier| earlier.generation != generation) {
+        tracing::error!(kind = kind.as_str(), namespace, name, error = text, "store not checked");
+        cx.events.tell(subject(record), Note::warning(EventReason::InvalidStoreConfiguration, text), now);
+        store_checked(cx, &record.key, true);
     }
 }
 
@@ -74,16 +109,24 @@ async fn check(cx: &Arc<Context>, record: &StoreRecord) -> Checked {
     }
 }
 
-/// Tells the outcome; answers how to go on unless all is well.
-async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now: jiff::Timestamp) -> Option<Next> {
+/// How it went to tell the outcome of a check.
+enum Told {
+    Well,
+    /// The check failed.
+    Failed,
+    /// The status could not be written.
+    NotWritten,
+}
+
+async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now: jiff::Timestamp) -> Told {
     let key = &record.key;
     let before = record.status.clone().unwrap_or_default();
-    let StoreVerdict { status, note, ready, failed } = store::verdict(&before, checked, now);
+    let StoreVerdict { status, note, ready, failed, valid } = store::verdict(&before, checked, now);
     let state = if ready { ReadyStatus::True } else { ReadyStatus::False };
-    cx.metrics.ready(kind(key), &key.name, &key.namespace, state);
+    cx.metrics.ready(kind_of(key), &key.name, &key.namespace, state);
     let generation = record.meta.generation.unwrap_or_default();
     let earlier = cx.world.put_check(key, StoreCheck { generation, ready });
-    let changed = status.conditions != before.conditions;
+    let first = earlier.is_none_or(|earlier| earlier.generation != generation);
     if failed {
         tracing::error!(
             kind = key.kind.as_str(),
@@ -95,49 +138,39 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
         // The next try opens it anew, with credentials as they are then.
         cx.retire(key);
     }
+    let changed = status.conditions != before.conditions;
     if changed {
-        tell(cx, record, note, now);
+        cx.events.tell(subject(record), note, now);
+    }
+    // Another provider may have come with a new spec, or with a new version of this program.
+    if valid && (changed || first) && is_unmaintained(record) {
+        let text = "store isn't currently maintained. Please plan and prepare accordingly.";
+        cx.events.tell(subject(record), Note::warning(EventReason::StoreUnmaintained, text), now);
     }
     let written = if status == before { Ok(()) } else { write(cx, record, status).await };
-    let first = earlier.is_none_or(|earlier| earlier.generation != generation);
     let became_ready = ready && earlier.is_some_and(|earlier| !earlier.ready);
     if first || became_ready {
         store_checked(cx, key, ready);
     }
     match written {
-        Ok(()) if failed => Some(Next::Backoff),
-        Ok(()) => None,
+        Ok(()) if failed => Told::Failed,
+        Ok(()) => Told::Well,
         Err(error) => {
             tracing::debug!(namespace = key.namespace, name = key.name, error = %error, "store status not written");
-            Some(Next::Backoff)
+            Told::NotWritten
         }
     }
 }
 
-fn tell(cx: &Context, record: &StoreRecord, note: Note, now: jiff::Timestamp) {
-    let subject = || Subject::new(record.key.kind.as_str(), &record.meta, component(record.key.kind));
-    cx.events.tell(subject(), note, now);
+/// Whether nobody looks after the store's provider, and its owner wants to hear of it. Of the reference's providers that
+/// is the fake one alone, and none is deprecated.
+fn is_unmaintained(record: &StoreRecord) -> bool {
     let silenced = record.meta.annotations.as_ref().is_some_and(|notes| notes.contains_key(IGNORE_MAINTENANCE));
-    let fake = matches!(providers::parse(record.spec.provider.as_ref(), &record.key.name), Ok(ProviderSpec::Fake(_)));
-    if fake && !silenced {
-        let text = "store isn't currently maintained. Please plan and prepare accordingly.";
-        cx.events.tell(subject(), Note::warning(EventReason::StoreUnmaintained, text), now);
-    }
+    !silenced && matches!(providers::parse(record.spec.provider.as_ref(), &record.key.name), Ok(ProviderSpec::Fake(_)))
 }
 
-/// Tells that a store can't even be read, and which field is wrong.
-pub(crate) fn refuse_unreadable(cx: &Context, kind: StoreKind, unreadable: &InvalidObject) {
-    let InvalidObject { error, metadata } = unreadable;
-    let text = format!("the object cannot be read: {error}");
-    tracing::error!(
-        kind = kind.as_str(),
-        namespace = metadata.namespace,
-        name = metadata.name,
-        error = text,
-        "unreadable store"
-    );
-    let subject = Subject::new(kind.as_str(), metadata, component(kind));
-    cx.events.tell(subject, Note::warning(EventReason::InvalidProviderConfig, text), clock::now());
+fn subject(record: &StoreRecord) -> Subject {
+    Subject::new(record.key.kind.as_str(), &record.meta, component(record.key.kind))
 }
 
 fn component(kind: StoreKind) -> &'static str {
@@ -169,7 +202,7 @@ fn interval(spec: &SecretStoreSpec, default: Duration) -> Result<Duration, Strin
 }
 
 /// The kind as metrics name it.
-pub(crate) fn kind(key: &StoreKey) -> Kind {
+pub(crate) fn kind_of(key: &StoreKey) -> Kind {
     match key.kind {
         StoreKind::SecretStore => Kind::SecretStore,
         StoreKind::ClusterSecretStore => Kind::ClusterSecretStore,

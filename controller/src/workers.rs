@@ -59,7 +59,7 @@ impl Work<StoreKey, ()> for Stores {
         let next = secret_store::reconcile(cx, key, &slot).await;
         if self.exists(key) {
             let took = clock::instant().saturating_duration_since(started);
-            cx.metrics.reconciled(secret_store::kind(key), &key.name, &key.namespace, took);
+            cx.metrics.reconciled(secret_store::kind_of(key), &key.name, &key.namespace, took);
         }
         next
     }

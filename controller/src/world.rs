@@ -153,6 +153,10 @@ struct Inner {
     targets: HashMap<Key, BTreeSet<String>>,
     stores: HashMap<StoreKey, Arc<StoreRecord>>,
     checks: HashMap<StoreKey, StoreCheck>,
+    /// Stores that can't be got although they may exist, and why.
+    obstacles: HashMap<StoreKey, String>,
+    /// Stores that are being deleted and held, and by what.
+    held: HashMap<StoreKey, String>,
     secrets: HashMap<Key, SecretSeen>,
     namespaces: HashMap<String, Arc<BTreeMap<String, String>>>,
     dependencies: Dependencies,
@@ -290,11 +294,14 @@ impl World {
         let change = match inner.stores.get(&record.key) {
             None => Change::New,
             Some(before) if is_older(&record.meta, &before.meta) => return Change::Irrelevant,
+            // Whatever it is that can be read again.
+            Some(_) if inner.obstacles.contains_key(&record.key) => Change::Relevant,
             Some(before) if before.meta.uid != record.meta.uid || before.meta.generation != record.meta.generation => {
                 Change::Relevant
             }
             Some(_) => Change::Irrelevant,
         };
+        inner.obstacles.remove(&record.key);
         inner.stores.insert(record.key.clone(), Arc::new(record));
         change
     }
@@ -304,6 +311,8 @@ impl World {
         inner.stores.remove(key);
         inner.checks.remove(key);
         inner.dependencies.forget_store(key);
+        inner.obstacles.remove(key);
+        inner.held.remove(key);
     }
 
     /// Forgets stores of `kind` that a full listing no longer had; answers which.
@@ -326,6 +335,21 @@ impl World {
     /// A store's last check counts no more.
     pub(crate) fn forget_check(&self, key: &StoreKey) {
         self.write().checks.remove(key);
+    }
+
+    /// Why a store can't be got although it may exist. One that could be got before is still known as it was then.
+    pub(crate) fn obstacle(&self, key: &StoreKey) -> Option<String> {
+        self.read().obstacles.get(key).cloned()
+    }
+
+    /// Notes why a store can't be got; answers whether that is news.
+    pub(crate) fn put_obstacle(&self, key: &StoreKey, why: &str) -> bool {
+        self.write().obstacles.insert(key.clone(), why.to_owned()).as_deref() != Some(why)
+    }
+
+    /// Notes what keeps a store from being deleted; answers whether that is news.
+    pub(crate) fn put_held(&self, key: &StoreKey, why: &str) -> bool {
+        self.write().held.insert(key.clone(), why.to_owned()).as_deref() != Some(why)
     }
 
     pub(crate) fn namespace_labels(&self, name: &str) -> Option<Arc<BTreeMap<String, String>>> {

@@ -40,6 +40,10 @@ pub enum EventReason {
     ValidationUnknown,
     /// A store's provider has no maintainer.
     StoreUnmaintained,
+    /// A store says something that no provider is needed to refuse.
+    InvalidStoreConfiguration,
+    /// A store that is being deleted is still used. The reference has no such event.
+    StoreInUse,
 }
 
 impl EventReason {
@@ -55,6 +59,8 @@ impl EventReason {
             Self::InvalidProviderConfig => "InvalidProviderConfig",
             Self::ValidationUnknown => "ValidationUnknown",
             Self::StoreUnmaintained => "StoreUnmaintained",
+            Self::InvalidStoreConfiguration => "InvalidStoreConfiguration",
+            Self::StoreInUse => "StoreInUse",
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Lives here: what to fetch and what it means ([`data`], [`rewrite`]), whether a refresh is due ([`refresh`]), what
 //! templates make of it ([`mod@template`]), the target ([`target`], [`generic_target`]), what holds the controller back
-//! ([`pause`], [`adoption`], [`brake`]), and what is reported ([`status`], [`failures`], [`store`], [`event`]).
+//! ([`pause`], [`adoption`], [`brake`]), what selectors select ([`label_selector`]), and what is reported ([`status`], [`failures`], [`store`], [`event`]).
 //! Deliberately not here: anything that reads or writes; this crate lists no runtime and no client.
 
 pub mod adoption;
@@ -15,6 +15,7 @@ pub mod failures;
 pub mod generic_target;
 pub mod hash;
 pub mod keys;
+pub mod label_selector;
 pub mod names;
 pub mod pause;
 pub mod refresh;

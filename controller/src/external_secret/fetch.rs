@@ -67,11 +67,9 @@ async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<
     let refuse = |text: String| Error::new(ErrorKind::Invalid, RESOLVE, text);
     let key = store_key(name, namespace);
     let Some(record) = cx.world.store(&key) else {
-        let resource = match name.kind {
-            StoreKind::SecretStore => "secretstores",
-            StoreKind::ClusterSecretStore => "clustersecretstores",
-        };
-        let cause = format!("{resource}.external-secrets.io {:?} not found", name.name);
+        // With the kind, and not the resource: the reference looks it up in its cache.
+        let missing = || format!("{kind}.external-secrets.io {:?} not found", name.name);
+        let cause = cx.world.obstacle(&key).unwrap_or_else(missing);
         return Err(refuse(format!("could not get {kind} {:?}, {cause}", name.name)));
     };
     if !cx.settings.handles(&record.spec) {
@@ -93,15 +91,18 @@ async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<
     open(cx, &record, Some(namespace)).await
 }
 
-/// A namespace's labels. An object may be told of before its new namespace is: then the API server is asked.
+/// A namespace's labels, or the reference's text. An object may be told of before its new namespace is: then the API server is asked.
 async fn namespace_labels(cx: &Context, name: &str) -> Result<Arc<BTreeMap<String, String>>, String> {
     if let Some(labels) = cx.world.namespace_labels(name) {
         return Ok(labels);
     }
     let api: Api<Namespace> = Api::all(cx.client.clone());
-    let found = api.get_metadata(name).await;
-    let namespace = found.map_err(|error| format!("could not get namespace {name:?}, {}", api_text(&error)))?;
-    Ok(Arc::new(namespace.metadata.labels.unwrap_or_default()))
+    let cause = match api.get_metadata_opt(name).await {
+        Ok(Some(namespace)) => return Ok(Arc::new(namespace.metadata.labels.unwrap_or_default())),
+        Ok(None) => format!("Namespace {name:?} not found"),
+        Err(error) => api_text(&error),
+    };
+    Err(format!("failed to get a namespace {name:?}: {cause}"))
 }
 
 /// The handle of a store for a consumer's namespace; none when the store is checked by itself.
@@ -145,6 +146,8 @@ async fn open_provider(
 
 #[cfg(test)]
 mod tests {
+    use certgen::fake::FakeApi;
+    use provider::{ReadKey, RemoteRef};
     use serde_json::json;
 
     use super::*;
@@ -160,7 +163,48 @@ mod tests {
         assert_eq!(namespace_labels(&cx, "shop").await.unwrap().get("team").map(String::as_str), Some("a"));
         assert_eq!(
             namespace_labels(&cx, "gone").await,
-            Err("could not get namespace \"gone\", namespaces \"gone\" not found".to_owned())
+            Err("failed to get a namespace \"gone\": Namespace \"gone\" not found".to_owned())
         );
+    }
+    #[tokio::test]
+    async fn a_cluster_store_is_opened_apart_for_each_namespace_that_it_looks_credentials_up_in() {
+        let api = FakeApi::default();
+        for namespace in ["shop", "lab"] {
+            let token =
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "data": {"token": "eA=="}});
+            api.put(&format!("/api/v1/namespaces/{namespace}/secrets/token"), token);
+        }
+        let (cx, _) = fixtures::over(&api, fixtures::settings());
+        let record = |token: serde_json::Value| {
+            let store = json!({
+                "metadata": {"name": "vault", "uid": "u", "generation": 1},
+                "spec": {"provider": {"vault": {
+                    "server": "http://127.0.0.1:1", "path": "kv", "version": "v2", "auth": {"tokenSecretRef": token},
+                }}},
+            });
+            StoreRecord::of_cluster_secret_store(serde_json::from_value(store).unwrap())
+        };
+        let read =
+            |api: &FakeApi, namespace: &str| api.count(&format!("GET /api/v1/namespaces/{namespace}/secrets/token"));
+        let read_key = ReadKey { key: "db".into(), version: None, metadata: false };
+        let reference = RemoteRef { read: read_key, property: None };
+        let referent = record(json!({"name": "token", "key": "token"}));
+        let mut handles = Vec::new();
+        for namespace in ["shop", "lab"] {
+            let handle = open(&cx, &referent, Some(namespace)).await.unwrap();
+            handle.value(&reference).await.unwrap_err();
+            assert!(read(&api, namespace) > 0, "{namespace}: {:?}", api.requests());
+            handles.push(handle);
+        }
+        let again = open(&cx, &referent, Some("shop")).await.unwrap();
+        assert!(Arc::ptr_eq(&again, &handles[0]) && !Arc::ptr_eq(&again, &handles[1]));
+        // One that names its namespace is shared by all.
+        cx.retire(&referent.key);
+        let fixed = record(json!({"name": "token", "key": "token", "namespace": "lab"}));
+        let before = read(&api, "shop");
+        let both = (open(&cx, &fixed, Some("shop")).await.unwrap(), open(&cx, &fixed, Some("lab")).await.unwrap());
+        both.0.value(&reference).await.unwrap_err();
+        assert!(Arc::ptr_eq(&both.0, &both.1));
+        assert_eq!(read(&api, "shop"), before);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::{ClusterSecretStore, CreationPolicy, ExternalSecret, ExternalSecretStatus, SecretStore, StoreKind};
 use jiff::Timestamp;
 use kube::Api;
+use kube::core::DeserializeGuard;
 use plan::data::{self, StoreName};
 use plan::refresh::{self, RefreshInput};
 use plan::secret_object::SecretObject;
@@ -14,6 +15,7 @@ use super::{finalizer, pause};
 use crate::context::Context;
 use crate::ingest;
 use crate::queue::Next;
+use crate::secret_store;
 use crate::world::{self, Key, Memory, StoreKey, StoreRecord, Verified};
 
 /// What an ExternalSecret turned out to be.
@@ -22,7 +24,7 @@ pub(crate) enum Seen {
     Gone,
     /// It is being deleted.
     Deleted(Arc<ExternalSecret>),
-    /// One of its stores belongs to another controller class.
+    /// One of its stores belongs to another controller class, or its own is a cluster store and those are off.
     Foreign,
     /// One of its stores has not been checked yet; the check wakes this object.
     StorePending,
@@ -65,10 +67,13 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Seen::Deleted(object));
     }
+    // As the reference has it, this is about the object's own store; an entry may name a cluster store all the same.
+    let of_cluster =
+        object.spec.secret_store_ref.as_ref().is_some_and(|it| it.kind == Some(StoreKind::ClusterSecretStore));
+    if of_cluster && !cx.settings.cluster_stores {
+        return Ok(Seen::Foreign);
+    }
     for name in data::stores(&object.spec) {
-        if name.kind == StoreKind::ClusterSecretStore && !cx.settings.cluster_stores {
-            return Ok(Seen::Foreign);
-        }
         let store_key = store_key(&name, &key.namespace);
         let Some(record) = store_record(cx, &store_key).await? else { continue };
         if !cx.settings.handles(&record.spec) {
@@ -81,6 +86,8 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
         if cx.settings.flood_gate
             && cx.settings.checks(name.kind)
             && !checked
+            // No check comes of one that can't be read.
+            && cx.world.obstacle(&store_key).is_none()
             && !store::is_ready(record.status.as_ref())
         {
             return Ok(Seen::StorePending);
@@ -118,25 +125,38 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
 }
 
 /// A store's record. The watches of objects and stores don't run in step: before a store counts as missing, the API
-/// server is asked.
+/// server is asked. One that can't be got although it may exist is noted: its user is told why, and not held up.
 async fn store_record(cx: &Arc<Context>, key: &StoreKey) -> Result<Option<Arc<StoreRecord>>, kube::Error> {
     let known = cx.world.store(key);
-    if known.is_some() || key.name.is_empty() {
+    // Without the watch, what is known may be out of date.
+    let watched = key.kind == StoreKind::SecretStore || cx.settings.cluster_stores;
+    if (known.is_some() && watched) || key.name.is_empty() {
         return Ok(known);
     }
     let client = cx.client.clone();
     let found = match key.kind {
         StoreKind::SecretStore => {
-            let api: Api<SecretStore> = Api::namespaced(client, &key.namespace);
-            api.get_opt(&key.name).await?.map(StoreRecord::of_secret_store)
+            let api: Api<DeserializeGuard<SecretStore>> = Api::namespaced(client, &key.namespace);
+            let found = api.get_opt(&key.name).await;
+            found.map(|found| found.map(|DeserializeGuard(it)| it.ok().map(StoreRecord::of_secret_store)))
         }
         StoreKind::ClusterSecretStore => {
-            let api: Api<ClusterSecretStore> = Api::all(client);
-            api.get_opt(&key.name).await?.map(StoreRecord::of_cluster_secret_store)
+            let api: Api<DeserializeGuard<ClusterSecretStore>> = Api::all(client);
+            let found = api.get_opt(&key.name).await;
+            found.map(|found| found.map(|DeserializeGuard(it)| it.ok().map(StoreRecord::of_cluster_secret_store)))
         }
     };
-    if let Some(record) = found {
-        ingest::take_in(cx, record);
+    match found {
+        Ok(Some(Some(record))) => ingest::take_in(cx, record),
+        Ok(Some(None)) => {
+            cx.world.put_obstacle(key, secret_store::OBSTACLE);
+        }
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            cx.world.put_obstacle(key, &status.message);
+        }
+        Ok(None) if known.is_some() => ingest::gone(cx, key),
+        Ok(None) => cx.world.remove_store(key),
+        Err(error) => return Err(error),
     }
     Ok(cx.world.store(key))
 }

@@ -11,10 +11,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use certgen::fake::{Call, FakeApi};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DeserializeGuard;
 use plan::hash;
 use plan::names::field_manager;
 use secret::{SecretBytes, SecretMap};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::reconcile_at;
@@ -109,17 +111,17 @@ impl Default for Flags {
 /// The API server refuses the next request of this kind.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Refuse {
+pub(crate) struct Refuse {
     /// As `want.requests` has it.
-    request: String,
-    code: u16,
+    pub(crate) request: String,
+    pub(crate) code: u16,
     #[serde(default)]
-    reason: String,
+    pub(crate) reason: String,
     #[serde(default)]
-    message: String,
+    pub(crate) message: String,
     /// As often.
     #[serde(default = "one")]
-    times: usize,
+    pub(crate) times: usize,
 }
 
 #[derive(Deserialize)]
@@ -159,7 +161,7 @@ fn one() -> usize {
 }
 
 /// Lays `over` over `base`: objects key by key, anything else in place of what was there.
-fn lay(base: &mut Value, over: &Value) {
+pub(crate) fn lay(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {
@@ -172,7 +174,7 @@ fn lay(base: &mut Value, over: &Value) {
 }
 
 /// A `~` in a laid-over object can't be told from nothing; `none` takes a field away.
-fn without_none(value: &mut Value) {
+pub(crate) fn without_none(value: &mut Value) {
     if let Value::Object(map) = value {
         map.retain(|_, value| value != "none");
         map.values_mut().for_each(without_none);
@@ -272,7 +274,11 @@ impl Stage {
     fn refuse(&self, refusals: &[Refuse]) {
         for Refuse { request, code, reason, message, times } in refusals {
             let (method, path) = request.split_once(' ').unwrap();
-            let base = if path.starts_with("externalsecrets") { OURS } else { CORE };
+            let base = match path {
+                path if path.starts_with('/') => "",
+                path if path.starts_with("externalsecrets") => OURS,
+                _ => CORE,
+            };
             for _ in 0..*times {
                 self.api.refuse_once_with(method, &format!("{base}{path}"), *code, reason, message);
             }
@@ -289,9 +295,14 @@ impl Stage {
                 world.put_external_secret(serde_json::from_value(object.clone()).unwrap());
             } else if path.contains("/clustersecretstores/") {
                 let store = serde_json::from_value(object.clone()).unwrap();
-                world.put_store(StoreRecord::of_cluster_secret_store(store));
+                if self.cx.settings.cluster_stores {
+                    world.put_store(StoreRecord::of_cluster_secret_store(store));
+                }
             } else if path.contains("/secretstores/") {
-                world.put_store(StoreRecord::of_secret_store(serde_json::from_value(object.clone()).unwrap()));
+                let DeserializeGuard(store) = serde_json::from_value(object.clone()).unwrap();
+                if let Ok(store) = store {
+                    world.put_store(StoreRecord::of_secret_store(store));
+                }
             } else if path.contains("/secrets/") {
                 let seen = SecretSeen::of(&serde_json::from_value(object["metadata"].clone()).unwrap());
                 world.put_secret(&in_shop(name), seen.managed.then_some(seen));
@@ -419,7 +430,7 @@ fn short(call: &Call) -> String {
     format!("{} {path}", call.method)
 }
 
-fn shown(next: Next) -> String {
+pub(crate) fn shown(next: Next) -> String {
     match next {
         Next::OnChange => "never".into(),
         Next::After(wait) => format!("after {}s", wait.as_secs()),
@@ -428,7 +439,7 @@ fn shown(next: Next) -> String {
     }
 }
 
-fn holds(context: &str, path: &str, have: &Value, want: &Value) {
+pub(crate) fn holds(context: &str, path: &str, have: &Value, want: &Value) {
     match want {
         Value::Object(fields) => {
             for (key, value) in fields {
@@ -516,6 +527,15 @@ async fn check(case: Case) {
 
 /// Runs the cases of one file; answers how many they are.
 async fn play(file: &str) -> usize {
+    play_with(file, check).await
+}
+
+/// Runs `check` on each case of a file; answers how many they are.
+pub(crate) async fn play_with<C, F>(file: &str, check: impl Fn(C) -> F) -> usize
+where
+    C: DeserializeOwned,
+    F: Future<Output = ()> + Send + 'static,
+{
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/scenarios").join(file);
     let text = std::fs::read_to_string(&path).unwrap();
     let File { given, cases } = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -558,6 +578,11 @@ async fn an_empty_provider_means_what_the_deletion_policy_says() {
 #[tokio::test]
 async fn stores_are_used_only_as_they_allow() {
     assert!(play("stores.yaml").await >= 12);
+}
+
+#[tokio::test]
+async fn users_of_odd_stores_are_told_and_not_held_up() {
+    assert!(play("stores_use.yaml").await >= 10);
 }
 
 #[tokio::test]
