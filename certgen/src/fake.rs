@@ -44,6 +44,7 @@ struct State {
     events: Vec<Event>,
     calls: Vec<Call>,
     refusals: Vec<Refusal>,
+    pruned: Vec<String>,
 }
 
 struct Refusal {
@@ -138,6 +139,11 @@ impl FakeApi {
         let (method, path) = (method.to_owned(), path.to_owned());
         let (reason, message) = (reason.to_owned(), message.to_owned());
         self.lock().refusals.push(Refusal { method, path, code, reason, message });
+    }
+
+    /// From now on drops these fields of statuses, at any depth, as a schema does that doesn't know them.
+    pub fn prune(&self, fields: &[&str]) {
+        self.lock().pruned = fields.iter().map(|field| (*field).to_owned()).collect();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -285,6 +291,7 @@ impl State {
         }
         let mut wanted = current.clone();
         wanted["status"] = object["status"].clone();
+        without(&mut wanted["status"], &self.pruned);
         self.change(path, &current, wanted)
     }
 
@@ -333,7 +340,21 @@ impl State {
                 return failure(409, "Conflict", "the object has been modified");
             }
         }
+        if let Some(status) = wanted.get_mut("status") {
+            without(status, &self.pruned);
+        }
         self.change(path, &current, wanted)
+    }
+}
+
+fn without(value: &mut Value, fields: &[String]) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|field, _| !fields.contains(field));
+            map.values_mut().for_each(|inner| without(inner, fields));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|inner| without(inner, fields)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
