@@ -7,14 +7,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use api::ExternalSecret;
+use api::{DeletionPolicy, ExternalSecret, StoreKind};
 use plan::brake::{self, Brake, Load, WINDOW};
-use plan::data;
-use plan::status::Verdict;
+use plan::data::{self, StoreName};
 
 use crate::clock;
 use crate::context::Context;
-use crate::external_secret::store_key;
+use crate::external_secret::{Outcome, pause_asked, store_key};
 use crate::ingest::dependants;
 use crate::world::{Key, StoreKey};
 
@@ -90,8 +89,17 @@ impl Deletions {
 
     /// `key` doesn't wait any more; with a Secret, its deletion counts no more either. Answers the stores that held it.
     fn settled(&self, key: &Key, has_secret: bool) -> Vec<StoreKey> {
+        self.free(key, has_secret, |_| true)
+    }
+
+    /// `key` reads from `stores` alone: it waits for no other one any more. Answers those that held it.
+    fn moved(&self, key: &Key, stores: &[StoreKey]) -> Vec<StoreKey> {
+        self.free(key, false, |store| !stores.contains(store))
+    }
+
+    fn free(&self, key: &Key, has_secret: bool, concerned: impl Fn(&StoreKey) -> bool) -> Vec<StoreKey> {
         let mut freed = Vec::new();
-        for (store, account) in self.lock().iter_mut() {
+        for (store, account) in self.lock().iter_mut().filter(|(store, _)| concerned(store)) {
             if has_secret {
                 account.deleted.remove(key);
             }
@@ -112,7 +120,7 @@ impl Deletions {
 }
 
 /// Whether the Secret of `object` must not be deleted now although its provider has nothing: then what is to be told.
-pub(crate) fn hold(cx: &Context, object: &ExternalSecret) -> Option<Verdict> {
+pub(crate) fn hold(cx: &Context, object: &ExternalSecret) -> Option<Outcome> {
     let brake = cx.settings.deletion_brake?;
     if brake::is_allowed(&object.metadata) {
         return None;
@@ -126,10 +134,23 @@ pub(crate) fn hold(cx: &Context, object: &ExternalSecret) -> Option<Verdict> {
     let stores: Vec<StoreKey> = names.iter().map(|name| store_key(name, &key.namespace)).collect();
     let holding = cx.deletions.ask(&key, &stores, brake, clock::instant(), |store| users(cx, store));
     stores.iter().for_each(|store| measure(cx, store));
-    holding.and_then(|place| names.get(place)).map(|name| brake.verdict(name))
+    let (verdict, entry) = brake.verdict(names.get(holding?)?);
+    Some(Outcome { failures: vec![entry], ..Outcome::unwritten(verdict) })
 }
 
-/// The object is as its manifest says, or gone.
+/// The object is about to be worked on: what it waited for at a store that it doesn't read from any more is over.
+pub(crate) fn moved(cx: &Context, object: &ExternalSecret) {
+    if cx.settings.deletion_brake.is_none() {
+        return;
+    }
+    let key = Key::of(&object.metadata);
+    let stores: Vec<StoreKey> = data::stores(&object.spec).iter().map(|name| store_key(name, &key.namespace)).collect();
+    for store in cx.deletions.moved(&key, &stores) {
+        measure(cx, &store);
+    }
+}
+
+/// The object waits no more: it is as its manifest says, it is gone, or nothing is done for it now.
 pub(crate) fn settled(cx: &Context, key: &Key, has_secret: bool) {
     for store in cx.deletions.settled(key, has_secret) {
         measure(cx, &store);
@@ -138,9 +159,13 @@ pub(crate) fn settled(cx: &Context, key: &Key, has_secret: bool) {
 
 fn users(cx: &Context, store: &StoreKey) -> Users {
     let mut users = Users::default();
+    let name = StoreName { kind: store.kind, name: store.name.clone() };
     for key in dependants(cx, store) {
-        let status = cx.world.external_secret(&key).and_then(|object| object.status.clone()).unwrap_or_default();
-        if brake::is_held(&status) {
+        let Some(object) = cx.world.external_secret(&key) else { continue };
+        let status = object.status.clone().unwrap_or_default();
+        // The status of one that stands still is from before.
+        let waits = brake::is_held(&status, &name) && !stands_still(cx, &key, &object);
+        if waits {
             users.held.insert(key.clone());
         }
         if brake::has_secret(&status) {
@@ -150,14 +175,26 @@ fn users(cx: &Context, store: &StoreKey) -> Users {
     users
 }
 
+/// Whether nothing is done for the object, so that it doesn't wait either.
+fn stands_still(cx: &Context, key: &Key, object: &ExternalSecret) -> bool {
+    let foreign = |name: &StoreName| {
+        let record = cx.world.store(&store_key(name, &key.namespace));
+        record.is_some_and(|record| !cx.settings.handles(&record.spec))
+            || (name.kind == StoreKind::ClusterSecretStore && !cx.settings.cluster_stores)
+    };
+    object.metadata.deletion_timestamp.is_some()
+        || object.spec.target.deletion_policy != DeletionPolicy::Delete
+        || cx.world.is_unreadable(key)
+        || pause_asked(cx, object).is_some()
+        || data::stores(&object.spec).iter().any(foreign)
+}
+
 fn measure(cx: &Context, store: &StoreKey) {
     cx.metrics.deletions_held(store.kind.as_str(), &store.name, &store.namespace, cx.deletions.held(store));
 }
 
 #[cfg(test)]
 mod tests {
-    use api::StoreKind;
-
     use super::*;
 
     fn key(name: &str) -> Key {

@@ -16,6 +16,7 @@ mod safety;
 #[cfg(test)]
 pub(crate) mod scenario;
 mod templates;
+mod unreadable;
 
 use std::sync::Arc;
 
@@ -29,8 +30,10 @@ use provider::Retry;
 
 pub(crate) use fetch::open;
 pub(crate) use gather::store_key;
-pub(crate) use report::refuse_unreadable;
+pub(crate) use pause::asked as pause_asked;
+pub(crate) use report::Outcome;
 use templates::NoData;
+pub(crate) use unreadable::refuse_unreadable;
 
 use crate::clock;
 use crate::context::Context;
@@ -75,14 +78,24 @@ async fn attempt(cx: &Arc<Context>, key: &Key, attempt: &Attempt) -> Next {
             deletions::settled(cx, key, false);
             return Next::OnChange;
         }
-        Ok(gather::Seen::Deleted(object)) => return deletion::release(cx, &object).await, // I/O
-        Ok(gather::Seen::Foreign) => return Next::OnChange,
+        Ok(gather::Seen::Deleted(object)) => {
+            deletions::settled(cx, key, false);
+            return deletion::release(cx, &object).await; // I/O
+        }
+        Ok(gather::Seen::Foreign | gather::Seen::Unreadable) => {
+            deletions::settled(cx, key, false);
+            return Next::OnChange;
+        }
         Ok(gather::Seen::StorePending) => return Next::OnChange,
-        Ok(gather::Seen::Paused(object, by)) => return pause::stand_still(cx, &object, by.as_ref()).await, // I/O
+        Ok(gather::Seen::Paused(object, by)) => {
+            deletions::settled(cx, key, false);
+            return pause::stand_still(cx, &object, by.as_ref()).await; // I/O
+        }
         Ok(gather::Seen::Live(seen)) => *seen,
         Err(error) => return unreachable_api(key, &error),
     };
     cx.metrics.sync_call(&key.name, &key.namespace);
+    deletions::moved(cx, &seen.object);
     if seen.object.spec.target.deletion_policy != DeletionPolicy::Delete {
         // No deletion of its waits any more, whatever comes of the rest.
         deletions::settled(cx, key, false);
@@ -131,7 +144,7 @@ async fn without_data(cx: &Arc<Context>, seen: &gather::Live, nothing: NoData, n
         Some(Retry::Backoff | Retry::After(_)) | None => Verdict::failed(message, failure.text),
     };
     let verdict = if seen.object.spec.target.manifest.is_some() { verdict.of_resource() } else { verdict };
-    let outcome = report::Outcome { failures: entries, ..report::Outcome::unwritten(verdict) };
+    let outcome = Outcome { failures: entries, ..Outcome::unwritten(verdict) };
     let next = report::report(cx, seen, outcome, now).await; // I/O
     match after {
         Some(Retry::After(wait)) => Next::FailedFor(wait),

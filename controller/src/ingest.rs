@@ -21,8 +21,10 @@ use plan::template::SourceKind;
 use plan::{data, status};
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
+use tokio::task::JoinHandle;
 
 use crate::context::Context;
+use crate::deletions;
 use crate::dependencies::{Dependant, Input};
 use crate::external_secret::{refuse_unreadable, store_key};
 use crate::secret_store;
@@ -97,25 +99,11 @@ async fn external_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) 
     let mut present = HashSet::new();
     follow(api, listed, |told| match told {
         Told::Restarted => present.clear(),
-        Told::Present { object: DeserializeGuard(Ok(mut object)), listing } => {
-            object.metadata.managed_fields = None;
-            let key = Key::of(&object.metadata);
+        Told::Present { object, listing } => {
             if listing {
-                present.insert(key.clone());
+                present.insert(Key::of(kube::Resource::meta(&object)));
             }
-            let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
-            match cx.world.put_external_secret(object) {
-                Change::New if synced => cx.external_secrets.wake(key, Lane::Periodic),
-                Change::New => cx.external_secrets.wake(key, Lane::New),
-                Change::Relevant => cx.external_secrets.wake(key, Lane::Asked),
-                Change::Irrelevant => {}
-            }
-        }
-        Told::Present { object: DeserializeGuard(Err(unreadable)), listing } => {
-            if listing {
-                present.insert(Key::of(&unreadable.metadata));
-            }
-            tokio::spawn(refuse_unreadable(cx.clone(), unreadable));
+            external_secret_seen(&cx, object);
         }
         Told::Gone(object) => {
             let key = Key::of(kube::Resource::meta(&object));
@@ -130,6 +118,33 @@ async fn external_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) 
         }
     })
     .await;
+}
+
+/// An ExternalSecret exists in this version. Answers the task that tells that it can't be read, if one was started.
+pub(crate) fn external_secret_seen(
+    cx: &Arc<Context>,
+    object: DeserializeGuard<ExternalSecret>,
+) -> Option<JoinHandle<()>> {
+    let mut object = match object {
+        DeserializeGuard(Ok(object)) => object,
+        DeserializeGuard(Err(unreadable)) => {
+            let is_news = cx.world.put_unreadable(&unreadable.metadata, &unreadable.error);
+            return is_news.then(|| tokio::spawn(refuse_unreadable(cx.clone(), unreadable)));
+        }
+    };
+    object.metadata.managed_fields = None;
+    let key = Key::of(&object.metadata);
+    let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
+    match cx.world.put_external_secret(object) {
+        Change::New => {
+            // Another object may have had the name before.
+            deletions::settled(cx, &key, false);
+            cx.external_secrets.wake(key, if synced { Lane::Periodic } else { Lane::New });
+        }
+        Change::Relevant => cx.external_secrets.wake(key, Lane::Asked),
+        Change::Irrelevant => {}
+    }
+    None
 }
 
 async fn secret_stores(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {

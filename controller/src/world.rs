@@ -5,10 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use api::{ClusterSecretStore, ExternalSecret, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
+use api::{
+    ClusterSecretStore, ExternalSecret, ExternalSecretStatus, SecretStore, SecretStoreSpec, SecretStoreStatus,
+    StoreKind,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use plan::event::Note;
 use plan::names::{MANAGED_LABEL, OWNER_LABEL};
+use plan::status::Pruned;
 use plan::template::SourceKind;
 
 use crate::dependencies::{Dependant, Dependencies, Input};
@@ -106,6 +110,8 @@ pub(crate) struct Memory {
     pub(crate) verified: Option<Verified>,
     /// The last failure that was told as an event: it isn't told again while it stays the same.
     pub(crate) told: Option<Note>,
+    /// How things stand besides, as the last refresh told it: entries that were skipped. None before the first one.
+    pub(crate) standing: Option<Vec<Note>>,
     /// How often something that it depends on changed since it was last brought in step: if ever, the next reconcile
     /// fetches although no refresh is due. A number, so that a reconcile settles only what it began with.
     pub(crate) changes: u32,
@@ -145,10 +151,20 @@ pub(crate) struct StoreCheck {
     pub(crate) ready: bool,
 }
 
+/// An ExternalSecret whose last version can't be read.
+#[derive(Debug, PartialEq, Eq)]
+struct Unreadable {
+    uid: Option<String>,
+    /// Why, once somebody set out to tell it.
+    told: Option<String>,
+}
+
 #[derive(Default)]
 struct Inner {
     external_secrets: HashMap<Key, Arc<ExternalSecret>>,
     memories: HashMap<Key, Memory>,
+    unreadable: HashMap<Key, Unreadable>,
+    pruned: Pruned,
     /// Target Secret to the ExternalSecrets that name it.
     targets: HashMap<Key, BTreeSet<String>>,
     stores: HashMap<StoreKey, Arc<StoreRecord>>,
@@ -186,38 +202,77 @@ impl World {
         self.read().external_secrets.get(key).cloned()
     }
 
-    /// Takes in a version of an ExternalSecret unless a newer one is known.
+    /// Takes in a version of an ExternalSecret that the API server told of, unless a newer one is known. Of another
+    /// object that had the name before, nothing is kept.
     pub(crate) fn put_external_secret(&self, object: ExternalSecret) -> Change {
         let key = Key::of(&object.metadata);
         let mut inner = self.write();
-        let before = inner.external_secrets.get(&key).cloned();
-        if before.as_ref().is_some_and(|before| is_older(&object.metadata, &before.metadata)) {
-            return Change::Irrelevant;
+        let mended = inner.unreadable.remove(&key).is_some();
+        if inner.external_secrets.get(&key).is_some_and(|before| before.metadata.uid != object.metadata.uid) {
+            inner.forget(&key);
         }
-        let target = target_key(&object);
-        if let Some(before) = &before {
-            let old_target = target_key(before);
-            if old_target != target {
-                inner.unlink(&old_target, &key.name);
-            }
+        match inner.put(key, object) {
+            Change::Irrelevant if mended => Change::Relevant,
+            change => change,
         }
-        inner.targets.entry(target).or_default().insert(key.name.clone());
-        let change = match &before {
-            None => Change::New,
-            Some(before) if is_relevant(&before.metadata, &object.metadata) => Change::Relevant,
-            Some(_) => Change::Irrelevant,
-        };
-        inner.external_secrets.insert(key, Arc::new(object));
-        change
+    }
+
+    /// Takes in what became of an ExternalSecret by our own write, unless it is gone in the meantime, another one has its
+    /// name, or a newer version is known.
+    pub(crate) fn put_written(&self, object: ExternalSecret) {
+        let key = Key::of(&object.metadata);
+        let mut inner = self.write();
+        if inner.external_secrets.get(&key).is_some_and(|known| known.metadata.uid == object.metadata.uid) {
+            inner.put(key, object);
+        }
+    }
+
+    /// An ExternalSecret's version can't be read, for this reason: what is known of it isn't acted on any more, until a
+    /// version comes that can be. Answers whether that is news.
+    pub(crate) fn put_unreadable(&self, meta: &ObjectMeta, reason: &str) -> bool {
+        let key = Key::of(meta);
+        let mut inner = self.write();
+        if inner.external_secrets.get(&key).is_some_and(|before| before.metadata.uid != meta.uid) {
+            inner.forget(&key);
+        }
+        let now = Unreadable { uid: meta.uid.clone(), told: Some(reason.to_owned()) };
+        if inner.unreadable.get(&key) == Some(&now) {
+            return false;
+        }
+        inner.unreadable.insert(key, now);
+        true
+    }
+
+    /// Why it can't be read could not be told: the next event of it is news again.
+    pub(crate) fn unreadable_untold(&self, key: &Key) {
+        if let Some(unreadable) = self.write().unreadable.get_mut(key) {
+            unreadable.told = None;
+        }
+    }
+
+    pub(crate) fn is_unreadable(&self, key: &Key) -> bool {
+        self.read().unreadable.contains_key(key)
+    }
+
+    /// What the API server is known not to keep of a status.
+    pub(crate) fn pruned(&self) -> Pruned {
+        self.read().pruned
+    }
+
+    /// A status was sent, and this is what was stored.
+    pub(crate) fn learn_pruned(&self, sent: &ExternalSecretStatus, stored: &ExternalSecretStatus) {
+        let before = self.pruned();
+        if before.after(sent, stored) != before {
+            let mut inner = self.write();
+            inner.pruned = inner.pruned.after(sent, stored);
+            tracing::info!(pruned = ?inner.pruned, "status fields that the API server does not keep");
+        }
     }
 
     pub(crate) fn remove_external_secret(&self, key: &Key) {
         let mut inner = self.write();
-        if let Some(object) = inner.external_secrets.remove(key) {
-            inner.unlink(&target_key(&object), &key.name);
-        }
-        inner.memories.remove(key);
-        inner.dependencies.forget(&Dependant::ExternalSecret(key.clone()));
+        inner.unreadable.remove(key);
+        inner.forget(key);
     }
 
     /// The keys of all ExternalSecrets that `wanted` picks.
@@ -227,9 +282,13 @@ impl World {
 
     /// Forgets ExternalSecrets that a full listing no longer had; answers which.
     pub(crate) fn retain_external_secrets(&self, listed: &HashSet<Key>) -> Vec<Key> {
-        let gone: Vec<Key> = self.read().external_secrets.keys().filter(|key| !listed.contains(key)).cloned().collect();
+        let gone: HashSet<Key> = {
+            let inner = self.read();
+            let known = inner.external_secrets.keys().chain(inner.unreadable.keys());
+            known.filter(|key| !listed.contains(key)).cloned().collect()
+        };
         gone.iter().for_each(|key| self.remove_external_secret(key));
-        gone
+        gone.into_iter().collect()
     }
 
     pub(crate) fn memory(&self, key: &Key) -> Memory {
@@ -413,6 +472,37 @@ impl World {
 }
 
 impl Inner {
+    fn put(&mut self, key: Key, object: ExternalSecret) -> Change {
+        let before = self.external_secrets.get(&key).cloned();
+        if before.as_ref().is_some_and(|before| is_older(&object.metadata, &before.metadata)) {
+            return Change::Irrelevant;
+        }
+        let target = target_key(&object);
+        if let Some(before) = &before {
+            let old_target = target_key(before);
+            if old_target != target {
+                self.unlink(&old_target, &key.name);
+            }
+        }
+        self.targets.entry(target).or_default().insert(key.name.clone());
+        let change = match &before {
+            None => Change::New,
+            Some(before) if is_relevant(&before.metadata, &object.metadata) => Change::Relevant,
+            Some(_) => Change::Irrelevant,
+        };
+        self.external_secrets.insert(key, Arc::new(object));
+        change
+    }
+
+    /// Forgets an ExternalSecret and all that was remembered of it.
+    fn forget(&mut self, key: &Key) {
+        if let Some(object) = self.external_secrets.remove(key) {
+            self.unlink(&target_key(&object), &key.name);
+        }
+        self.memories.remove(key);
+        self.dependencies.forget(&Dependant::ExternalSecret(key.clone()));
+    }
+
     fn unlink(&mut self, target: &Key, name: &str) {
         if let Some(names) = self.targets.get_mut(target) {
             names.remove(name);

@@ -6,10 +6,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use api::ExternalSecretStatus;
+use api::{EntryFailure, ExternalSecretStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::data::StoreName;
+use crate::failures;
 use crate::pause::says_true;
 use crate::status::Verdict;
 
@@ -19,8 +20,12 @@ pub const ALLOW_ANNOTATION: &str = "external-secrets.io/allow-deletion";
 /// Deletions of this last while count together.
 pub const WINDOW: Duration = Duration::from_secs(600);
 
-/// The condition's message of an object whose deletion is held back; it is also how a restarted controller knows.
+/// The condition's message of an object whose deletion is held back. A restarted controller knows it by that where the
+/// API server doesn't keep `status.failures`: so a change of this text lets the deletions of an upgrade through.
 const HELD: &str = "secret not deleted: too many secrets of the store would go at once";
+
+/// The kind of the entry in `status.failures`.
+const KIND: &str = "DeletionHeld";
 
 /// Percent of a store's Secrets that may be deleted within [`WINDOW`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +71,8 @@ impl Brake {
         held > 0 || deleted >= most
     }
 
-    /// What is told of an object whose deletion waits for `store`. Holds no number that changes.
-    pub fn verdict(&self, store: &StoreName) -> Verdict {
+    /// What is told of an object whose deletion waits for `store`: the outcome, and its entry in `status.failures`. Holds no number that changes.
+    pub fn verdict(&self, store: &StoreName) -> (Verdict, EntryFailure) {
         let Self { share: Share(percent), least: _ } = self;
         let StoreName { kind, name } = store;
         let text = format!(
@@ -77,7 +82,15 @@ impl Brake {
             kind.as_str(),
             WINDOW.as_secs() / 60,
         );
-        Verdict::failed(HELD, text)
+        let entry = EntryFailure {
+            entry: "spec.target.deletionPolicy".to_owned(),
+            store: Some(failures::named(store)),
+            kind: KIND.to_owned(),
+            reason: HELD.to_owned(),
+            hint: Some(format!("if it is meant: {ALLOW_ANNOTATION}: \"true\" on this ExternalSecret or the store")),
+            ..EntryFailure::default()
+        };
+        (Verdict::failed(HELD, text), entry)
     }
 }
 
@@ -86,9 +99,15 @@ pub fn is_allowed(meta: &ObjectMeta) -> bool {
     says_true(meta.annotations.as_ref(), ALLOW_ANNOTATION)
 }
 
-/// Whether the object's deletion was held back when its status was written.
-pub fn is_held(status: &ExternalSecretStatus) -> bool {
-    status.conditions.iter().any(|condition| condition.message.as_deref() == Some(HELD))
+/// Whether the object's deletion waited for `store` when its status was written. `status.failures` names the store; where
+/// the API server drops that field, the condition alone says that it waited, for whichever of its stores.
+pub fn is_held(status: &ExternalSecretStatus, store: &StoreName) -> bool {
+    let waits = status.conditions.iter().any(|condition| {
+        condition.type_ == "Ready" && condition.status == "False" && condition.message.as_deref() == Some(HELD)
+    });
+    let mut entries = status.failures.iter().filter(|failure| failure.kind == KIND).peekable();
+    let named = failures::named(store);
+    waits && (entries.peek().is_none() || entries.any(|failure| failure.store.as_ref() == Some(&named)))
 }
 
 /// Whether the object has a Secret as far as its status tells: it was synced, and its Secret wasn't deleted since.
@@ -102,7 +121,10 @@ pub fn has_secret(status: &ExternalSecretStatus) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use api::StoreKind;
+
     use super::*;
+    use crate::status;
 
     #[test]
     fn a_share_is_a_percentage() {
@@ -143,6 +165,30 @@ mod tests {
                 want,
                 "{percent}% {least} {secrets} {deleted} {held}"
             );
+        }
+    }
+
+    #[test]
+    fn an_object_waits_for_the_store_that_its_status_names() {
+        let vault = |kind| StoreName { kind, name: "vault".into() };
+        let (here, cluster) = (vault(StoreKind::SecretStore), vault(StoreKind::ClusterSecretStore));
+        let (verdict, entry) = Brake { share: Share(20), least: 1 }.verdict(&here);
+        let status = |verdict: &Verdict, failures: Vec<EntryFailure>| {
+            let now = jiff::Timestamp::UNIX_EPOCH;
+            let status = status::after(&ExternalSecretStatus::default(), verdict, None, None, "1-a", now);
+            ExternalSecretStatus { failures, ..status }
+        };
+        let other = Verdict::failed("could not update secret", "why");
+        let cases = [
+            (status(&verdict, vec![entry.clone()]), true, false),
+            // The field isn't kept.
+            (status(&verdict, Vec::new()), true, true),
+            (status(&verdict.clone().of_resource(), Vec::new()), true, true),
+            (status(&other, vec![entry]), false, false),
+            (ExternalSecretStatus::default(), false, false),
+        ];
+        for (status, want, elsewhere) in cases {
+            assert_eq!((is_held(&status, &here), is_held(&status, &cluster)), (want, elsewhere), "{status:?}");
         }
     }
 }

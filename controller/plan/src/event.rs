@@ -63,6 +63,22 @@ impl EventReason {
             Self::StoreInUse => "StoreInUse",
         }
     }
+
+    /// Whether it tells of something that was done, each time anew. Anything else tells how things stand, and is worth
+    /// telling once for as long as they do.
+    pub fn is_deed(self) -> bool {
+        match self {
+            Self::Created | Self::Updated | Self::Deleted => true,
+            Self::UpdateFailed
+            | Self::MissingProviderSecret
+            | Self::Valid
+            | Self::InvalidProviderConfig
+            | Self::ValidationUnknown
+            | Self::StoreUnmaintained
+            | Self::InvalidStoreConfiguration
+            | Self::StoreInUse => false,
+        }
+    }
 }
 
 /// One event to write. Its text holds no secret value.

@@ -133,7 +133,8 @@ fn bare(entry: String, kind: &str, reason: &str) -> EntryFailure {
     EntryFailure { entry, kind: kind.to_owned(), reason: shortened(reason), ..EntryFailure::default() }
 }
 
-fn named(store: &StoreName) -> String {
+/// A store as [`EntryFailure::store`] names it.
+pub(crate) fn named(store: &StoreName) -> String {
     format!("{}/{}", store.kind.as_str(), store.name)
 }
 

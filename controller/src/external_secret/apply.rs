@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::{CreationPolicy, DeletionPolicy, ExternalSecretSpec};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use plan::adoption;
@@ -79,10 +80,13 @@ pub(crate) async fn apply(
             continue;
         }
         if let Write::Delete { uid: _, resource_version: _ } = &decision.write
-            && let Some(verdict) = deletions::hold(cx, &seen.object)
+            && let Some(held) = deletions::hold(cx, &seen.object)
         {
-            return Ok(Outcome::unwritten(verdict));
+            return Ok(held);
         }
+        // The reference names an existing target from when it sets out to update it, whatever comes of that.
+        let updates = existing.is_some() && is_updated(&seen.object.spec, data.is_empty());
+        outcome.binding = updates.then(|| seen.target.name.clone());
         match write(cx, seen, &decision.write).await {
             Ok(written) => return Ok(finish(cx, seen, outcome, decision, written, existing, wish).await),
             Err(kube::Error::Api(status)) if is_stale(&status, &decision.write) => {
@@ -98,6 +102,15 @@ pub(crate) async fn apply(
         }
     }
     Err(Raced)
+}
+
+/// Whether an existing target is brought in step at all, and not left alone or deleted.
+fn is_updated(spec: &ExternalSecretSpec, data_is_empty: bool) -> bool {
+    let kept = match spec.target.deletion_policy {
+        DeletionPolicy::Delete | DeletionPolicy::Retain => data_is_empty,
+        DeletionPolicy::Merge => false,
+    };
+    !kept && spec.target.creation_policy != CreationPolicy::None
 }
 
 /// Whether a refusal means that the Secret isn't what was read. A creation is refused so if the Secret has not our
@@ -215,7 +228,7 @@ async fn write(cx: &Context, seen: &Live, write: &Write) -> Result<Option<Verifi
 
 /// Secrets that this ExternalSecret made under an earlier target name are removed, as their owner label tells.
 async fn remove_orphans(cx: &Context, seen: &Live, notes: &mut Vec<Note>) -> Result<(), String> {
-    if seen.object.spec.target.creation_policy != api::CreationPolicy::Owner {
+    if seen.object.spec.target.creation_policy != CreationPolicy::Owner {
         return Ok(());
     }
     // Only a target that was renamed leaves an orphan, and the binding says what it was called.

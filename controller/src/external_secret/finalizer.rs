@@ -58,7 +58,7 @@ pub(super) async fn take_away(cx: &Arc<Context>, key: &Key, next: Next) -> Next 
         cx.world.remember(key, |memory| memory.turn = Turn::None);
         return next;
     }
-    if pause::asked(cx, &object).is_some() {
+    if pause::asked(cx, &object).is_some() || cx.world.is_unreadable(key) {
         return next;
     }
     let wait = turn.saturating_duration_since(clock::instant());
@@ -71,7 +71,7 @@ pub(super) async fn take_away(cx: &Arc<Context>, key: &Key, next: Next) -> Next 
             let mut object = (*object).clone();
             object.metadata.finalizers = rest(&object);
             object.metadata.resource_version = version;
-            cx.world.put_external_secret(object);
+            cx.world.put_written(object);
             cx.world.remember(key, |memory| memory.turn = Turn::Had);
             next
         }

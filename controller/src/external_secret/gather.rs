@@ -30,6 +30,8 @@ pub(crate) enum Seen {
     StorePending,
     /// Somebody paused it: on this store, or on the object itself.
     Paused(Arc<ExternalSecret>, Option<StoreName>),
+    /// Its last version can't be read, and what was known before counts no more.
+    Unreadable,
     /// It is to be kept in sync.
     Live(Box<Live>),
 }
@@ -60,6 +62,9 @@ pub(crate) enum Existing {
 
 /// See the module.
 pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::Error> {
+    if cx.world.is_unreadable(key) {
+        return Ok(Seen::Unreadable);
+    }
     let Some(object) = cx.world.external_secret(key) else {
         cx.metrics.forget(telemetry::Kind::ExternalSecret, &key.name, &key.namespace);
         return Ok(Seen::Gone);
@@ -273,6 +278,7 @@ mod tests {
             Seen::Foreign => "foreign",
             Seen::StorePending => "pending",
             Seen::Paused(..) => "paused",
+            Seen::Unreadable => "unreadable",
             Seen::Live(_) => "live",
         }
     }

@@ -92,7 +92,7 @@ pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &Mani
         let Decided { decision, failed } = match decide(cx, &seen, &data, &found, now).await {
             // I/O for what it is read from, then pure
             Ok(decided) => decided,
-            Err(refusal) => return report(cx, &seen, Outcome::unwritten(refusal.of_resource()), now).await, // I/O
+            Err(refusal) => return report(cx, &seen, refusal, now).await, // I/O
         };
         let answer = place.write(cx, &seen.key.name, &decision.write).await; // I/O
         if let Some(mut outcome) = finish(cx, &seen, &place, &data, &found, decision, answer) {
@@ -126,13 +126,13 @@ async fn decide(
     data: &SecretMap,
     found: &Found,
     now: Timestamp,
-) -> Result<Decided, Verdict> {
+) -> Result<Decided, Outcome> {
     let Found { live, written } = found;
     let (owner, spec) = (&seen.object.metadata, &seen.object.spec);
     if let Some(live) = live.as_ref().filter(|_| !cx.settings.adopt_existing)
         && let Some(refusal) = adoption::refused_target(owner, spec, live, data.is_empty())
     {
-        return Err(refusal);
+        return Err(Outcome::unwritten(refusal).of_resource());
     }
     let emptied = if data.is_empty() { decisions::emptied(spec, live.as_ref()) } else { None };
     match emptied {
@@ -140,7 +140,7 @@ async fn decide(
             if let Write::Delete { uid: _, resource_version: _ } = &decision.write
                 && let Some(held) = deletions::hold(cx, &seen.object)
             {
-                return Err(held);
+                return Err(held.of_resource());
             }
             Ok(Decided { decision, failed: Vec::new() })
         }
@@ -367,7 +367,7 @@ async fn hold(cx: &Context, seen: &mut Live) -> Result<(), Error> {
     let mut object = (*seen.object).clone();
     object.metadata.finalizers = held.metadata.finalizers;
     object.metadata.resource_version = held.metadata.resource_version;
-    cx.world.put_external_secret(object.clone());
+    cx.world.put_written(object.clone());
     // It is ours, whatever was taken away before: it goes again once it isn't needed any more.
     cx.world.remember(&seen.key, |memory| memory.turn = Turn::None);
     seen.object = Arc::new(object);

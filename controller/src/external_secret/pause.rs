@@ -15,7 +15,7 @@ use crate::queue::Next;
 use crate::world::Key;
 
 /// Whether the object is paused, and by which store if not by itself.
-pub(super) fn asked(cx: &Context, object: &ExternalSecret) -> Option<Option<StoreName>> {
+pub(crate) fn asked(cx: &Context, object: &ExternalSecret) -> Option<Option<StoreName>> {
     if pause::is_asked(object.metadata.annotations.as_ref()) {
         return Some(None);
     }
@@ -30,26 +30,16 @@ pub(super) fn asked(cx: &Context, object: &ExternalSecret) -> Option<Option<Stor
 /// Says that the object is paused, once. The end of the pause wakes it.
 pub(super) async fn stand_still(cx: &Arc<Context>, object: &ExternalSecret, store: Option<&StoreName>) -> Next {
     let before = object.status.clone().unwrap_or_default();
-    let after = pause::paused(&before, store);
-    write(cx, object, &before, after, Next::OnChange).await
+    write(cx, object, pause::paused(&before, store), Next::OnChange).await
 }
 
 /// Says no more that the object is paused, where nothing else is to be told.
 pub(super) async fn resumed(cx: &Arc<Context>, seen: &Live, next: Next) -> Next {
     let after = ExternalSecretStatus { paused: None, ..seen.status.clone() };
-    write(cx, &seen.object, &seen.status, after, next).await
+    write(cx, &seen.object, after, next).await
 }
 
-async fn write(
-    cx: &Context,
-    object: &ExternalSecret,
-    before: &ExternalSecretStatus,
-    after: ExternalSecretStatus,
-    next: Next,
-) -> Next {
-    if after == *before {
-        return next;
-    }
+async fn write(cx: &Context, object: &ExternalSecret, after: ExternalSecretStatus, next: Next) -> Next {
     match report::write(cx, object, after).await {
         Ok(()) => next,
         Err(error) => {

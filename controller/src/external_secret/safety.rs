@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::ExternalSecret;
 use certgen::fake::FakeApi;
 use plan::status::{Reason, Verdict};
 use plan::template::SourceKind;
@@ -17,7 +18,7 @@ use crate::events::Writer;
 use crate::fixtures;
 use crate::ingest;
 use crate::queue::Next;
-use crate::world::{Key, Memory, SecretSeen, StoreRecord};
+use crate::world::{Change, Key, Memory, SecretSeen, StoreRecord};
 
 const OURS: &str = "/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/";
 const SECRETS: &str = "/api/v1/namespaces/shop/secrets/";
@@ -325,8 +326,14 @@ impl Stage {
     }
 
     fn held(&self) -> Option<String> {
+        self.held_by("fake")
+    }
+
+    fn held_by(&self, store: &str) -> Option<String> {
         let text = self.cx.metrics.encode().unwrap();
-        let line = text.lines().find(|line| line.starts_with("external_secrets_deletions_held{"))?;
+        let name = format!("name=\"{store}\"");
+        let mut lines = text.lines().filter(|line| line.starts_with("external_secrets_deletions_held{"));
+        let line = lines.find(|line| line.contains(&name))?;
         line.rsplit(' ').next().map(str::to_owned)
     }
 }
@@ -407,7 +414,7 @@ async fn an_object_is_not_woken_by_its_own_target_though_its_template_lies_there
             {"secret": {"name": "a", "items": items}}, {"secret": {"name": "b", "items": items}},
         ]}}}}),
     );
-    let object: api::ExternalSecret = serde_json::from_value(stage.api.get(&format!("{OURS}a")).unwrap()).unwrap();
+    let object: ExternalSecret = serde_json::from_value(stage.api.get(&format!("{OURS}a")).unwrap()).unwrap();
     templates::gather(&stage.cx, &key("a"), &object.spec).await;
     let followed: Vec<_> = stage.cx.world.inputs(SourceKind::Secret).into_iter().map(|input| input.key.name).collect();
     assert_eq!(followed, ["b"]);
@@ -475,4 +482,155 @@ async fn targets_of_other_kinds_are_paused_and_kept_alike() {
     stage.api.delete(&thing("b"));
     assert_eq!(stage.look("b", 5).await.0, ["PUT b/status"]);
     assert_eq!(stage.api.get(&thing("b")), None);
+}
+
+/// A second store that has nothing either.
+fn other_store(cx: &Arc<Context>) {
+    let store = json!({
+        "metadata": {"name": "other", "namespace": "shop", "uid": "other", "generation": 1},
+        "spec": {"provider": {"fake": {"data": []}}},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    });
+    ingest::take_in(cx, StoreRecord::of_secret_store(serde_json::from_value(store).unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_waits_for_the_store_that_the_object_reads_from_now() {
+    for restarts in [false, true] {
+        let mut stage = Stage::emptied(braked()).await;
+        stage.all(3).await;
+        assert_eq!(stage.held().as_deref(), Some("8"));
+        other_store(&stage.cx);
+        for name in &NAMES[2..] {
+            stage.object(name, &json!({"metadata": {"generation": 2}, "spec": {"secretStoreRef": {"name": "other"}}}));
+        }
+        if restarts {
+            stage.restart(braked());
+            stage.remote(&[], &json!({}));
+            other_store(&stage.cx);
+        }
+        // The other store has eight users, whose statuses say that they wait for the first one: that holds nobody back here.
+        assert_eq!(stage.all(5).await, NAMES[3..], "restarts: {restarts}");
+        assert_eq!(stage.held_by("other").as_deref(), Some("7"), "restarts: {restarts}");
+        assert_eq!(stage.held().unwrap_or("0".into()), "0", "restarts: {restarts}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_still_does_not_wait() {
+    for restarts in [false, true] {
+        let mut stage = Stage::emptied(braked()).await;
+        stage.all(3).await;
+        for name in &NAMES[2..9] {
+            stage.object(name, &json!({"metadata": {"annotations": {"external-secrets.io/paused": "true"}}}));
+        }
+        // The last one gets its key back.
+        stage.remote(&["j"], &json!({}));
+        stage.all(4).await;
+        assert_eq!(stage.held().as_deref(), Some("0"));
+        tokio::time::advance(plan::brake::WINDOW).await;
+        if restarts {
+            stage.restart(braked());
+        }
+        stage.remote(&[], &json!({}));
+        assert_eq!(stage.all(6).await, NAMES[2..9], "a single deletion is no mass deletion; restarts: {restarts}");
+    }
+}
+
+#[tokio::test]
+async fn one_write_teaches_what_the_api_server_drops() {
+    let mut stage = Stage::new(fixtures::settings());
+    stage.api.prune(&["detail", "failures", "paused"]);
+    stage.remote(&[], &json!({}));
+    for name in ["a", "b", "c"] {
+        stage.object(name, &json!({}));
+        assert_eq!(stage.look(name, 1).await.0, [format!("PUT {name}/status")]);
+    }
+    stage.restart(fixtures::settings());
+    stage.remote(&[], &json!({}));
+    assert_eq!(stage.look("a", 2).await.0, ["PUT a/status"]);
+    for name in ["b", "c", "a"] {
+        assert_eq!(stage.look(name, 2).await.0, [] as [&str; 0], "{name}");
+    }
+}
+
+impl Stage {
+    /// The watch of ExternalSecrets tells of the object as it is now.
+    async fn told(&self, name: &str) {
+        let object = serde_json::from_value(self.api.get(&format!("{OURS}{name}")).unwrap()).unwrap();
+        if let Some(telling) = ingest::external_secret_seen(&self.cx, object) {
+            telling.await.unwrap();
+        }
+    }
+
+    fn writes(&self) -> usize {
+        self.api.calls().iter().filter(|call| call.method != "GET").count()
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_becomes_unreadable_stands_still_and_says_why_once() {
+    for pruned in [false, true] {
+        let mut stage = Stage::new(fixtures::settings());
+        if pruned {
+            stage.api.prune(&["detail", "failures", "paused"]);
+        }
+        stage.remote(&["a"], &json!({}));
+        let deleted = json!({"type": "Deleted", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        stage.object("a", &json!({"status": {"conditions": [deleted]}}));
+        stage.look("a", 1).await;
+        let before = stage.secret("a");
+        stage.writer.told();
+        let interval = stage.api.get(&format!("{OURS}a")).unwrap()["spec"]["refreshInterval"].clone();
+        stage.object("a", &json!({"metadata": {"generation": 2}, "spec": {"refreshInterval": {"not": "a duration"}}}));
+        stage.told("a").await;
+        let status = stage.status("a");
+        assert_eq!(status["conditions"][0], deleted, "the others stay");
+        assert_eq!(status["conditions"][1]["message"], "the object cannot be read");
+        assert_eq!(status["conditions"][1]["detail"].is_string(), !pruned);
+        assert_eq!(status["binding"]["name"], "a");
+        assert_eq!(stage.writer.told().len(), 1);
+        // The event of our own write, a new listing, a store that changed, and a key that is due.
+        let writes = stage.writes();
+        stage.told("a").await;
+        stage.remote(&[], &json!({}));
+        let next = reconcile_at(&stage.cx, &key("a"), "2026-01-05T20:00:00Z".parse().unwrap()).await;
+        assert_eq!((next, stage.writes(), stage.secret("a")), (Next::OnChange, writes, before.clone()));
+        // Another process finds the condition there; under the reference's CRDs it must write to know that.
+        stage.restart(fixtures::settings());
+        stage.told("a").await;
+        assert_eq!((stage.writes() - writes, stage.writer.told().len()), (usize::from(pruned), usize::from(pruned)));
+        assert_eq!(stage.status("a"), status);
+        // Mended, it goes on.
+        while stage.woken().await {}
+        stage.object("a", &json!({"metadata": {"generation": 3}, "spec": {"refreshInterval": interval}}));
+        stage.told("a").await;
+        assert!(stage.woken().await);
+        stage.remote(&["a"], &json!({}));
+        assert_eq!(stage.look("a", 21).await.1, "False ");
+        assert_eq!(stage.status("a")["conditions"][1]["message"], "secret synced");
+    }
+}
+
+#[tokio::test]
+async fn what_was_known_of_a_name_counts_no_more_for_another_object() {
+    let cx = fixtures::context(&[]);
+    let object = |uid: &str, version: &str| -> ExternalSecret {
+        serde_json::from_value(json!({
+            "metadata": {"name": "a", "namespace": "shop", "uid": uid, "resourceVersion": version, "generation": 1},
+            "spec": {"target": {}},
+        }))
+        .unwrap()
+    };
+    let known = || cx.world.external_secret(&key("a")).and_then(|object| object.metadata.uid.clone());
+    assert_eq!(cx.world.put_external_secret(object("old", "5")), Change::New);
+    cx.world.remember(&key("a"), Memory::changed);
+    assert_eq!(cx.world.put_external_secret(object("new", "7")), Change::New);
+    assert_eq!(cx.world.memory(&key("a")).changes, 0);
+    // The answer to a write on the old one comes late, and so does one on an object that is gone.
+    cx.world.put_written(object("old", "6"));
+    assert_eq!(known().as_deref(), Some("new"));
+    cx.world.remove_external_secret(&key("a"));
+    cx.world.put_written(object("new", "8"));
+    assert_eq!(known(), None);
 }

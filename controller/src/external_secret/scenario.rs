@@ -62,6 +62,9 @@ struct Case {
     /// Whatever else there is, by path.
     #[serde(default)]
     others: BTreeMap<String, Value>,
+    /// Fields of statuses that the API server drops, as it does under the reference's CRDs.
+    #[serde(default)]
+    prunes: Vec<String>,
     /// What happens besides, before the first look.
     #[serde(default)]
     refuse: Vec<Refuse>,
@@ -79,6 +82,10 @@ struct Case {
 #[serde(deny_unknown_fields)]
 struct Step {
     at: Option<String>,
+    /// Another process takes over, which remembers nothing.
+    #[serde(default)]
+    restart: bool,
+    prunes: Option<Vec<String>>,
     /// Laid over the ExternalSecret as it is.
     #[serde(default)]
     object: Value,
@@ -184,6 +191,7 @@ pub(crate) fn without_none(value: &mut Value) {
 struct Stage {
     name: String,
     api: FakeApi,
+    settings: Settings,
     cx: Arc<Context>,
     writer: Writer,
     key: Key,
@@ -283,6 +291,15 @@ impl Stage {
                 self.api.refuse_once_with(method, &format!("{base}{path}"), *code, reason, message);
             }
         }
+    }
+
+    fn restart(&mut self) {
+        (self.cx, self.writer) = fixtures::over(&self.api, self.settings.clone());
+        self.known = BTreeMap::new();
+    }
+
+    fn prune(&self, fields: &[String]) {
+        self.api.prune(&fields.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     /// What the watches would have told by now.
@@ -457,14 +474,17 @@ pub(crate) fn holds(context: &str, path: &str, have: &Value, want: &Value) {
 }
 
 async fn check(case: Case) {
-    let Case { name, at, flags, object, store, remote, secret, others, refuse, want, then, would_try_again } = case;
+    let Case { name, at, flags, object, store, remote, secret, others, prunes, refuse, want, then, would_try_again } =
+        case;
     let Flags { flood_gate, cluster_stores, secret_stores } = flags;
     let api = FakeApi::default();
-    let (cx, writer) =
-        fixtures::over(&api, Settings { flood_gate, cluster_stores, secret_stores, ..fixtures::settings() });
+    let settings = Settings { flood_gate, cluster_stores, secret_stores, ..fixtures::settings() };
+    let (cx, writer) = fixtures::over(&api, settings.clone());
     let named = object["metadata"]["name"].as_str().unwrap_or("db");
     let key = in_shop(named);
-    let mut stage = Stage { name, api, cx, writer, key, remote, store, stores_put: 0, known: BTreeMap::new() };
+    let known = BTreeMap::new();
+    let mut stage = Stage { name, api, settings, cx, writer, key, remote, store, stores_put: 0, known };
+    stage.prune(&prunes);
     let mut base = json!({
         "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
         "metadata": {"name": "db", "namespace": "shop", "uid": "es-uid", "generation": 1},
@@ -492,7 +512,13 @@ async fn check(case: Case) {
     stage.check("first look", &at, want).await;
     let mut last = at;
     for (number, step) in then.into_iter().enumerate() {
-        let Step { at, object, secret, remote, others, refuse, want } = step;
+        let Step { at, restart, prunes, object, secret, remote, others, refuse, want } = step;
+        if restart {
+            stage.restart();
+        }
+        if let Some(prunes) = prunes {
+            stage.prune(&prunes);
+        }
         let path = stage.secret_path();
         if !object.is_null() {
             stage.put_object(&object);

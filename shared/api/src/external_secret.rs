@@ -234,7 +234,7 @@ pub struct EntryFailure {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<i64>,
     /// One word for programs: `NotFound`, `AccessDenied`, `Unauthenticated`, `Throttled`, `Unavailable`, `Timeout`,
-    /// `Malformed`, `BadProperty`, `Invalid`, `Unsupported`, `InvalidValue` or `Template`.
+    /// `Malformed`, `BadProperty`, `Invalid`, `Unsupported`, `InvalidValue`, `Template` or `DeletionHeld`.
     pub kind: String,
     /// What went wrong.
     pub reason: String,
