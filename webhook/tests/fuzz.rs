@@ -8,6 +8,7 @@ mod tests {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
+    use fuzz::{Dice, for_a_while};
     use serde_json::{Value, json};
     use webhook::admit::{self, Subject};
     use webhook::mutate::{self, Need};
@@ -17,23 +18,6 @@ mod tests {
 
     /// A review takes less than a millisecond; this allows for a machine that compiles beside it.
     const BOUND: Duration = Duration::from_secs(2);
-
-    /// splitmix64: good enough to choose damage, and the same on every machine.
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, limit: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
-        }
-
-        fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-            &from[self.below(from.len())]
-        }
-    }
 
     /// Every accepted and refused object of the shared corpus that a path judges.
     fn samples() -> Vec<(Subject, Value)> {
@@ -213,21 +197,6 @@ mod tests {
     /// Forces the way by a tree: the first of two equal keys makes the direct way fail, and says nothing.
     fn by_tree(body: &str) -> String {
         body.replacen("\"object\":{", "\"object\":{\"status\":null,\"status\":null,", 1)
-    }
-
-    fn for_a_while(mut round: impl FnMut(&mut Dice)) {
-        let number = |name: &str, default: u64| {
-            std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}: {e}")))
-        };
-        let seed = number("FUZZ_SEED", u64::from(std::process::id()));
-        let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS", 2));
-        let mut rounds = 0;
-        while rounds < 50 || Instant::now() < end {
-            let mut dice = Dice(seed.wrapping_add(rounds));
-            let once = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| round(&mut dice)));
-            assert!(once.is_ok(), "repeat with FUZZ_SEED={}", seed.wrapping_add(rounds));
-            rounds += 1;
-        }
     }
 
     #[test]

@@ -6,23 +6,11 @@
 mod tests {
     use std::time::{Duration, Instant};
 
+    use fuzz::{Dice, for_a_while};
     use goregexp::{check, compile};
 
     /// The largest patterns take seconds without optimisation; this allows for a machine that compiles beside it.
     const BOUND: Duration = Duration::from_secs(20);
-
-    /// splitmix64: good enough to choose damage, and the same on every machine.
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, limit: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
-        }
-    }
 
     const PARTS: &[&[u8]] = &[
         b"a",
@@ -144,17 +132,6 @@ mod tests {
 
     #[test]
     fn any_pattern_has_an_answer() {
-        let number = |name: &str, default: u64| {
-            std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}: {e}")))
-        };
-        let seed = number("FUZZ_SEED", u64::from(std::process::id()));
-        let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS", 2));
-        let mut rounds = 0;
-        while rounds < 50 || Instant::now() < end {
-            let mut dice = Dice(seed.wrapping_add(rounds));
-            let once = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| round(&mut dice)));
-            assert!(once.is_ok(), "repeat with FUZZ_SEED={}", seed.wrapping_add(rounds));
-            rounds += 1;
-        }
+        for_a_while(round);
     }
 }

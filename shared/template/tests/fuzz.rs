@@ -7,6 +7,7 @@ mod tests {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
+    use fuzz::{Dice, for_a_while};
     use jiff::Timestamp;
     use template::{Delims, Env, Failure, Function, Functions, KNOWN, Limits, Options, Value, parse};
 
@@ -35,23 +36,6 @@ mod tests {
         });
         functions.extend(&failing);
         functions
-    }
-
-    /// splitmix64: good enough to choose damage, and the same on every machine.
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, limit: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
-        }
-
-        fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-            from[self.below(from.len())]
-        }
     }
 
     /// Templates of the recorded cases, as a start for damage.
@@ -146,22 +130,26 @@ mod tests {
         "{{ (P).String }}",
     ];
 
+    fn one(dice: &mut Dice, from: &[&'static str]) -> &'static str {
+        from[dice.below(from.len())]
+    }
+
     fn pipeline(dice: &mut Dice, depth: usize) -> String {
         let mut text = String::new();
         for stage in 0..=dice.below(3) {
             if stage > 0 {
                 text.push_str(" | ");
             } else if dice.below(3) == 0 {
-                text.push_str(dice.pick(OPERANDS));
+                text.push_str(one(dice, OPERANDS));
                 continue;
             }
-            text.push_str(dice.pick(KNOWN));
+            text.push_str(one(dice, KNOWN));
             for _ in 0..dice.below(4) {
                 text.push(' ');
                 if depth > 0 && dice.below(4) == 0 {
                     text.push_str(&format!("({})", pipeline(dice, depth - 1)));
                 } else {
-                    text.push_str(dice.pick(OPERANDS));
+                    text.push_str(one(dice, OPERANDS));
                 }
             }
         }
@@ -171,7 +159,7 @@ mod tests {
     fn body(dice: &mut Dice, depth: usize) -> String {
         let mut text = String::new();
         for _ in 0..=dice.below(3) {
-            for part in dice.pick(SHAPES).split_inclusive(['P', 'B']) {
+            for part in one(dice, SHAPES).split_inclusive(['P', 'B']) {
                 match (part.strip_suffix('P'), part.strip_suffix('B')) {
                     (Some(before), _) => text.push_str(&format!("{before}{}", pipeline(dice, 2))),
                     (_, Some(before)) if depth == 0 => text.push_str(before),
@@ -192,8 +180,8 @@ mod tests {
             match dice.below(6) {
                 0 => text.truncate(at),
                 1 => text
-                    .insert_str(at, dice.pick(&["{{", "}}", "(", ")", "|", "\"", "`", "-", " ", ":=", ",", "é", "\0"])),
-                2 => text.insert_str(at, dice.pick(OPERANDS)),
+                    .insert_str(at, one(dice, &["{{", "}}", "(", ")", "|", "\"", "`", "-", " ", ":=", ",", "é", "\0"])),
+                2 => text.insert_str(at, one(dice, OPERANDS)),
                 3 => text.insert_str(at, &"(".repeat(dice.below(400))),
                 4 => text.insert_str(at, &other[..place(other, dice)]),
                 _ => {
@@ -224,21 +212,6 @@ mod tests {
         }
         let took = start.elapsed();
         assert!(took < BOUND, "took {took:?}: {text}");
-    }
-
-    fn for_a_while(mut round: impl FnMut(&mut Dice)) {
-        let number = |name: &str, default: u64| {
-            std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name}: {e}")))
-        };
-        let seed = number("FUZZ_SEED", u64::from(std::process::id()));
-        let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS", 2));
-        let mut rounds = 0;
-        while rounds < 50 || Instant::now() < end {
-            let mut dice = Dice(seed.wrapping_add(rounds));
-            let once = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| round(&mut dice)));
-            assert!(once.is_ok(), "repeat with FUZZ_SEED={}", seed.wrapping_add(rounds));
-            rounds += 1;
-        }
     }
 
     #[test]

@@ -75,6 +75,17 @@ fn the_webhook_links_no_provider() {
 }
 
 #[test]
+fn only_tests_play_with_dice() {
+    let members = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members: Vec<_> = members.split(']').next().unwrap().split('"').skip(1).step_by(2).skip(1).collect();
+    assert!(members.contains(&"shared/fuzz") && members.contains(&"webhook"), "{members:?}");
+    for member in members {
+        let listed = dependencies(&format!("{member}/Cargo.toml"));
+        assert!(!listed.contains(&"fuzz".to_owned()), "{member} lists fuzz, which is for [dev-dependencies]");
+    }
+}
+
+#[test]
 fn every_file_says_what_lives_in_it() {
     let silent: Vec<_> =
         all_sources().into_iter().filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!")).collect();
