@@ -61,6 +61,8 @@ fn encoded(encoding: PasswordEncoding, password: &[u8]) -> SecretBytes {
 struct Recipe {
     parts: [Part; 3],
     repeats: bool,
+    /// Every character of the parts once, in order.
+    alphabet: Vec<char>,
 }
 
 struct Part {
@@ -109,23 +111,37 @@ impl Recipe {
                 }
             }
         }
-        Ok(Self { parts, repeats: *allow_repeat })
+        let mut alphabet: Vec<char> = parts.iter().flat_map(|part| &part.choice).copied().collect();
+        alphabet.sort_unstable();
+        alphabet.dedup();
+        Ok(Self { parts, repeats: *allow_repeat, alphabet })
     }
 
     fn make(&self, random: Random<'_>) -> Result<Zeroizing<String>, Error> {
         let total = self.parts.iter().map(|part| usize::try_from(part.count).unwrap_or_default()).sum();
         let mut taken = Zeroizing::new(Vec::with_capacity(total));
+        let mut used = Zeroizing::new(vec![false; self.alphabet.len()]);
         for Part { what, count, choice } in &self.parts {
-            let mut left = choice.clone();
-            if !self.repeats {
-                left.retain(|character| !taken.contains(character));
+            if self.repeats {
+                taken.extend((0..*count).filter_map(|_| choice.get(random.below(choice.len()))));
+                continue;
             }
-            for _ in 0..*count {
+            let mut left = Zeroizing::new(choice.clone());
+            let mut missing = *count;
+            while missing > 0 {
                 // Where the choice has a character twice or shares one with the letters, the reference would search for ever.
-                let character = *left.get(random.below(left.len())).ok_or_else(|| exceeds(what))?;
-                taken.push(character);
-                if !self.repeats {
-                    left.retain(|other| *other != character);
+                if left.is_empty() {
+                    return Err(exceeds(what));
+                }
+                let drawn = random.below(left.len());
+                let character = left.swap_remove(drawn);
+                // A character that was taken is passed over, which leaves the others their chances; each place is looked
+                // at once, so that a giant alphabet takes no longer than reading it.
+                let place = self.alphabet.binary_search(&character).ok();
+                if let Some(used) = place.and_then(|place| used.get_mut(place)).filter(|used| !**used) {
+                    *used = true;
+                    taken.push(character);
+                    missing -= 1;
                 }
             }
         }
@@ -140,4 +156,60 @@ impl Recipe {
 
 fn exceeds(what: &str) -> Error {
     invalid(format!("number of {what} exceeds available {what} and repeats are not allowed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// What a spec's password takes of each character in so many tries, and how many draws that took.
+    fn taken(spec: PasswordSpec, tries: u64) -> (BTreeMap<char, u64>, u64) {
+        let (state, draws) = (AtomicU64::new(1), AtomicU64::new(0));
+        let fill = |buffer: &mut [u8]| {
+            draws.fetch_add(1, Ordering::Relaxed);
+            for byte in buffer {
+                let next = |state: u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+                let state = state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap();
+                *byte = state.to_be_bytes()[0];
+            }
+        };
+        let recipe = Recipe::of(&spec).unwrap();
+        let mut counts = BTreeMap::new();
+        for _ in 0..tries {
+            for character in recipe.make(Random::new(&fill)).unwrap().chars() {
+                *counts.entry(character).or_default() += 1;
+            }
+        }
+        (counts, draws.into_inner())
+    }
+
+    fn symbols(characters: &str, count: i64) -> PasswordSpec {
+        let spec = serde_json::json!({"length": count, "digits": 0, "symbols": count, "symbolCharacters": characters});
+        serde_json::from_value(spec).unwrap()
+    }
+
+    /// By the square of its length, it would take minutes.
+    #[test]
+    fn a_giant_alphabet_is_gone_through_once() {
+        const SIZE: u64 = 100_000;
+        let alphabet: String = ('\u{10000}'..).take(100_000).collect();
+        let (counts, draws) = taken(symbols(&format!("{alphabet}{alphabet}"), 100_000), 1);
+        assert_eq!(counts.len() as u64, SIZE);
+        assert!(counts.values().all(|count| *count == 1));
+        assert!(draws <= 2 * SIZE + SIZE, "{draws} draws");
+    }
+
+    #[test]
+    fn a_character_that_is_listed_twice_is_taken_twice_as_often_and_never_twice() {
+        // Of aab, a comes first twice as often; of what is left then, c comes as often as b.
+        let (one, _) = taken(symbols("aab", 1), 9000);
+        assert!((5700..6300).contains(&one[&'a']) && one[&'a'] + one[&'b'] == 9000, "{one:?}");
+        let (two, _) = taken(symbols("aabc", 2), 9000);
+        // a: 1/2 at first, else 1/2 * 2/3.
+        assert!((7200..7800).contains(&two[&'a']), "{two:?}");
+        assert!((4950..5550).contains(&two[&'b']) && (4950..5550).contains(&two[&'c']), "{two:?}");
+    }
 }
