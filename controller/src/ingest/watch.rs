@@ -44,17 +44,51 @@ where
 {
     let url = api.resource_url().to_owned();
     let mut events = Box::pin(watcher(api, config).default_backoff());
+    let mut trouble = Trouble::default();
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => handle(Told::Restarted),
             Ok(Event::InitApply(object)) => handle(Told::Present { object, listing: true }),
             Ok(Event::InitDone) => {
+                trouble.is_over();
                 handle(Told::Listed);
                 listed.send_replace(true);
             }
             Ok(Event::Apply(object)) => handle(Told::Present { object, listing: false }),
             Ok(Event::Delete(object)) => handle(Told::Gone(object)),
-            Err(error) => tracing::warn!(watch = url, error = %error, "watch interrupted; it is resumed with backoff"),
+            Err(error) if trouble.is_news(&error.to_string()) => {
+                tracing::warn!(watch = url, error = %error, "watch interrupted; it is resumed with backoff");
+            }
+            Err(error) => tracing::debug!(watch = url, error = %error, "watch still interrupted"),
         }
+    }
+}
+
+/// What a watch last failed with: it may do so for ever, and the log hears of it once.
+#[derive(Default)]
+struct Trouble(Option<String>);
+
+impl Trouble {
+    /// Whether this was not what the watch failed with last time.
+    fn is_news(&mut self, text: &str) -> bool {
+        self.0.replace(text.to_owned()).is_none_or(|last| last != text)
+    }
+
+    fn is_over(&mut self) {
+        self.0 = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_news_when_it_changes_or_comes_back() {
+        let mut trouble = Trouble::default();
+        let told = ["forbidden", "forbidden", "away", "away", "forbidden"].map(|text| trouble.is_news(text));
+        assert_eq!(told, [true, false, true, false, true]);
+        trouble.is_over();
+        assert!(trouble.is_news("forbidden"));
     }
 }
