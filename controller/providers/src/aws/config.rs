@@ -225,14 +225,15 @@ fn tags(
     tags
 }
 
-/// `maxRetries` is the number of tries, as in the reference; `retryInterval` the time between them.
+/// `maxRetries` is the number of tries, as in the reference; `retryInterval` the longest pause between them.
 fn retries(settings: Option<&RetrySettings>) -> Result<(RetryConfig, Option<Duration>), Error> {
     let Some(settings) = settings else {
         return Ok((RetryConfig::standard().with_max_attempts(ATTEMPTS), Some(TOTAL_TIMEOUT)));
     };
     let Retries { max, interval } = Retries::of(settings)?;
     let mut config = RetryConfig::standard().with_max_attempts(max.unwrap_or(ATTEMPTS).max(1));
-    if let Some(interval) = interval {
+    // The SDK draws each pause between nothing and this; zero stands for its own.
+    if let Some(interval) = interval.filter(|interval| !interval.is_zero()) {
         config = config.with_initial_backoff(interval).with_max_backoff(interval);
     }
     Ok((config, None))

@@ -1,6 +1,7 @@
 //! AWS: versions, binary values, prefix, roles, web identity, retries.
 
 use std::io::Write;
+use std::time::Duration;
 
 use api::RetrySettings;
 use provider::{ErrorKind, Validation};
@@ -154,21 +155,29 @@ async fn a_web_identity_is_exchanged_at_the_sts_of_the_environment() {
 
 #[tokio::test(start_paused = true)]
 async fn answers_that_pass_are_tried_again_as_the_store_says() {
-    let settings = |max_retries| RetrySettings { max_retries, retry_interval: Some("1s".to_owned()) };
+    let settings =
+        |max_retries, interval: &str| RetrySettings { max_retries, retry_interval: Some(interval.to_owned()) };
+    // Tries, and the longest pauses together: the SDK draws each by chance, by itself up to a second and then up to two.
     let cases = [
-        (None, 500, "InternalServiceError", 3),
-        (None, 400, "ThrottlingException", 3),
-        (None, 400, "AccessDeniedException", 1),
-        (Some(settings(Some(1))), 500, "InternalServiceError", 1),
-        (Some(settings(Some(5))), 500, "InternalServiceError", 5),
-        (Some(settings(None)), 500, "InternalServiceError", 3),
+        (None, 500, "InternalServiceError", 3, 3000),
+        (None, 400, "ThrottlingException", 3, 3000),
+        (None, 400, "AccessDeniedException", 1, 0),
+        (Some(settings(Some(1), "1s")), 500, "InternalServiceError", 1, 0),
+        (Some(settings(Some(5), "100ms")), 500, "InternalServiceError", 5, 400),
+        (Some(settings(None, "10s")), 500, "InternalServiceError", 3, 20_000),
+        (Some(settings(None, "0s")), 500, "InternalServiceError", 3, 3000),
     ];
-    for (retry, status, code, tries) in cases {
+    for (retry, status, code, tries, longest) in cases {
         let stub = Stub::start(move |_| Reply::json(status, json!({"__type": code}))).await;
         let mut opening = opening(&stub.url(), json!({}));
         opening.retry = retry;
         let store = opening.open().await.unwrap();
+        let begun = tokio::time::Instant::now();
         store.read(&reference("k", None, None).read).await.unwrap_err();
+        let paused = begun.elapsed();
         assert_eq!(stub.lines().len(), tries, "{code}");
+        // Timers are a millisecond coarse.
+        assert!(paused <= Duration::from_millis(longest + 5 * tries as u64), "{code}: {paused:?} for {longest} ms");
+        assert_eq!(paused > Duration::ZERO, tries > 1, "{code}: {paused:?}");
     }
 }
