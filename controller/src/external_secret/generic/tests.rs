@@ -164,6 +164,54 @@ async fn an_edited_target_is_repaired_though_no_refresh_is_due() {
     assert_eq!(writes(&stage.look_again().await), ["POST things"]);
 }
 
+#[tokio::test]
+async fn each_refresh_policy_follows_what_it_says_and_all_of_them_repair() {
+    let hour = || Next::After(Duration::from_secs(3600));
+    // The spec; whether a new value is written after two hours, and what is next; whether it is once the spec changed.
+    let cases = [
+        (json!({}), (true, hour()), true),
+        (json!({"refreshPolicy": "Periodic"}), (true, hour()), true),
+        (json!({"refreshInterval": "3h"}), (false, hour()), true),
+        (json!({"refreshInterval": "0"}), (false, Next::OnChange), false),
+        (json!({"refreshPolicy": "OnChange"}), (false, hour()), true),
+        (json!({"refreshPolicy": "OnChange", "refreshInterval": "0"}), (false, Next::OnChange), true),
+        (json!({"refreshPolicy": "CreatedOnce"}), (false, hour()), false),
+        (json!({"refreshPolicy": "CreatedOnce", "refreshInterval": "0"}), (false, Next::OnChange), false),
+    ];
+    for (spec, (periodic, next), on_change) in cases {
+        let mut stage = Stage::new(&json!({}));
+        let api = stage.api.clone();
+        let edit = |path: &str, change: &dyn Fn(&mut Value)| {
+            let mut object = api.get(path).unwrap();
+            change(&mut object);
+            api.put(path, object);
+        };
+        edit(OBJECT, &|object| json_merge(&mut object["spec"], &spec));
+        let holds = |user: &str| api.get(THING).unwrap()["spec"] == json!({"data": {"user": user}});
+        assert_eq!(writes(&stage.look().await), ["POST things"], "{spec}");
+
+        stage.remote(&json!({"user": "second"}));
+        let look = stage.look().await;
+        assert_eq!(
+            (writes(&look).len(), holds("second"), look.next),
+            (usize::from(periodic), periodic, next),
+            "{spec}"
+        );
+
+        stage.remote(&json!({"user": "third"}));
+        edit(OBJECT, &|object| object["metadata"]["generation"] = json!(2));
+        let look = stage.look_again().await;
+        assert_eq!((writes(&look).len(), holds("third")), (usize::from(on_change), on_change), "{spec}");
+
+        edit(THING, &|thing| thing["spec"] = json!({"data": {"user": "edited"}}));
+        let look = stage.look_again().await;
+        assert_eq!((writes(&look), holds("third")), (vec!["PUT things/db"], true), "{spec}");
+        api.delete(THING);
+        assert_eq!(writes(&stage.look_again().await), ["POST things"], "{spec}");
+        assert_eq!(writes(&stage.look_again().await), [] as [&str; 0], "{spec}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_quarrel_about_a_target_has_pauses() {
     let mut stage = Stage::new(&json!({}));
