@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use api::{SecretStoreSpec, StoreKind};
 use engine::{Engine, StoreIdentity};
+use jiff::tz::TimeZone;
 use kube::Client;
 use plan::brake::Brake;
 use plan::{data, template};
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     /// Whether a filled target of nobody is taken over.
     pub(crate) adopt_existing: bool,
     pub(crate) deletion_brake: Option<Brake>,
+    /// By whose clocks sync windows begin.
+    pub(crate) zone: TimeZone,
 }
 
 impl Settings {

@@ -34,6 +34,7 @@ pub(crate) fn settings() -> Settings {
         generic_targets: true,
         adopt_existing: true,
         deletion_brake: None,
+        zone: jiff::tz::TimeZone::UTC,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::args::{Args, listen_address};
+use crate::clock;
 use crate::context::{Context, Settings};
 use crate::events::Events;
 use crate::workers::{ExternalSecrets, Stores};
@@ -79,6 +80,7 @@ async fn serve(args: Args) -> Result<(), String> {
             generic_targets: args.unsafe_allow_generic_targets,
             adopt_existing: args.adopt_existing_secrets,
             deletion_brake: args.brake(),
+            zone: clock::zone(),
         },
     });
     let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();

@@ -1,10 +1,10 @@
-//! Cron schedules of five fields or a descriptor, as robfig/cron v3's standard parser reads them, in UTC.
+//! Cron schedules of five fields or a descriptor, as robfig/cron v3's standard parser reads them.
 //!
-//! Lives here: parsing and the next firing. Deliberately not here: what a firing starts; and `CRON_TZ=` prefixes,
-//! which the CRD doesn't admit.
+//! Lives here: parsing and the next firing, by the clocks of a time zone. Deliberately not here: what a firing starts; and
+//! `CRON_TZ=` prefixes, which the CRD doesn't admit.
 
 use api::GoDuration;
-use jiff::civil::{Date, Time};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
@@ -77,31 +77,42 @@ impl Schedule {
         })))
     }
 
-    /// The first firing after `after`.
-    pub(crate) fn next(&self, after: Timestamp) -> Option<Timestamp> {
+    /// The first firing after `after`, by the clocks of `zone`.
+    pub(crate) fn next(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let second = Timestamp::from_second(after.as_second()).ok().filter(|second| *second <= after);
         // Seconds before 1970 truncate upwards.
         let second = second.or_else(|| Timestamp::from_second(after.as_second() - 1).ok())?;
         match self {
             Self::Every(period) => second.checked_add(*period).ok(),
-            Self::Fields(fields) => fields.next(second.checked_add(1.second()).ok()?),
+            Self::Fields(fields) => fields.next(second.checked_add(1.second()).ok()?, zone),
         }
     }
 }
 
 impl Fields {
-    /// The first firing at `from` or later.
-    fn next(&self, from: Timestamp) -> Option<Timestamp> {
-        let from = from.to_zoned(TimeZone::UTC).datetime();
-        let last_year = from.year().checked_add(YEARS_AHEAD)?;
-        let mut date = from.date();
-        let mut earliest = from.time();
-        while date.year() <= last_year {
-            if let Some(time) = self.admits(date).then(|| self.time(earliest)).flatten() {
-                return date.to_datetime(time).to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-            }
-            date = date.tomorrow().ok()?;
-            earliest = Time::midnight();
+    /// The first firing at the full second `from` or later.
+    ///
+    /// Time passes as it does in the zone: a minute that its clocks skip never comes, and one that they repeat comes twice.
+    fn next(&self, from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        // Nothing that ever comes; looking for it minute by minute takes seconds.
+        if self.minute == 0 || self.hour == 0 {
+            return None;
+        }
+        let mut at = from.to_zoned(zone.clone());
+        let last_year = at.year().checked_add(YEARS_AHEAD)?;
+        while at.year() <= last_year {
+            at = if !has(self.month, at.month()) {
+                at.date().first_of_month().checked_add(1.month()).ok()?.to_zoned(zone.clone()).ok()?
+            } else if !self.admits(at.date()) {
+                at.date().tomorrow().ok()?.to_zoned(zone.clone()).ok()?
+            } else if !has(self.hour, at.hour()) {
+                at.checked_add(SignedDuration::from_secs(3600 - 60 * i64::from(at.minute()) - i64::from(at.second())))
+                    .ok()?
+            } else if !has(self.minute, at.minute()) || at.second() > 0 {
+                at.checked_add(SignedDuration::from_secs(60 - i64::from(at.second()))).ok()?
+            } else {
+                return Some(at.timestamp());
+            };
         }
         None
     }
@@ -109,19 +120,7 @@ impl Fields {
     fn admits(&self, date: Date) -> bool {
         let day = has(self.day, date.day());
         let weekday = has(self.weekday, date.weekday().to_sunday_zero_offset());
-        has(self.month, date.month()) && if self.any_day { day && weekday } else { day || weekday }
-    }
-
-    /// The first admitted minute of a day at `earliest` or later.
-    fn time(&self, earliest: Time) -> Option<Time> {
-        let begun = i8::from(earliest.second() > 0 || earliest.subsec_nanosecond() > 0);
-        for hour in earliest.hour()..24 {
-            let first = if hour == earliest.hour() { earliest.minute() + begun } else { 0 };
-            if let Some(minute) = (first..60).find(|minute| has(self.hour, hour) && has(self.minute, *minute)) {
-                return Time::new(hour, minute, 0, 0).ok();
-            }
-        }
-        None
+        if self.any_day { day && weekday } else { day || weekday }
     }
 }
 
@@ -229,8 +228,63 @@ mod tests {
             (", * * * *", "2026-01-05T00:00:00Z", None),
         ];
         for (schedule, after, want) in cases {
-            let got = Schedule::parse(schedule).unwrap().next(after.parse().unwrap());
+            let got = Schedule::parse(schedule).unwrap().next(after.parse().unwrap(), &TimeZone::UTC);
             assert_eq!(got, want.map(|text| text.parse().unwrap()), "{schedule} after {after}");
+        }
+    }
+
+    /// Each answer is robfig/cron's, in the zone of that name.
+    #[test]
+    fn minutes_that_clocks_skip_never_come_and_repeated_ones_come_twice() {
+        const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+        const NEW_YORK: &str = "EST5EDT,M3.2.0,M11.1.0";
+        const KOLKATA: &str = "IST-5:30";
+        const LORD_HOWE: &str = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
+        let cases = [
+            (BERLIN, "0 22 * * *", "2026-03-28T22:00:00Z", "2026-03-29T20:00:00Z"),
+            (BERLIN, "30 2 * * *", "2026-03-28T12:00:00Z", "2026-03-30T00:30:00Z"),
+            (BERLIN, "0 3 * * *", "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
+            (BERLIN, "30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
+            (BERLIN, "30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+            (BERLIN, "30 2 * * *", "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"),
+            (BERLIN, "0 3 * * *", "2026-10-25T00:59:59Z", "2026-10-25T02:00:00Z"),
+            (BERLIN, "*/30 * * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z"),
+            (BERLIN, "@hourly", "2026-03-29T00:00:00Z", "2026-03-29T01:00:00Z"),
+            (BERLIN, "0 0 1 * *", "2026-06-30T22:00:00Z", "2026-07-31T22:00:00Z"),
+            (BERLIN, "15 2 29 3 *", "2026-01-01T00:00:00Z", "2027-03-29T00:15:00Z"),
+            (BERLIN, "0 9 * * mon-fri", "2026-10-23T07:00:00Z", "2026-10-26T08:00:00Z"),
+            (BERLIN, "@every 90m", "2026-03-29T00:30:00Z", "2026-03-29T02:00:00Z"),
+            (NEW_YORK, "0 22 * * *", "2026-03-08T00:00:00Z", "2026-03-08T03:00:00Z"),
+            (NEW_YORK, "30 2 * * *", "2026-03-08T00:00:00Z", "2026-03-09T06:30:00Z"),
+            (NEW_YORK, "30 1 * * *", "2026-11-01T04:00:00Z", "2026-11-01T05:30:00Z"),
+            (NEW_YORK, "30 1 * * *", "2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"),
+            (NEW_YORK, "30 1 * * *", "2026-11-01T06:30:00Z", "2026-11-02T06:30:00Z"),
+            (NEW_YORK, "0 2 * * sun", "2026-11-01T05:10:00Z", "2026-11-01T07:00:00Z"),
+            (KOLKATA, "0 0 * * *", "2026-01-05T18:30:00Z", "2026-01-06T18:30:00Z"),
+            (KOLKATA, "0 0 * * *", "2026-01-05T18:29:59Z", "2026-01-05T18:30:00Z"),
+            (LORD_HOWE, "45 1 * * *", "2026-04-04T14:00:00Z", "2026-04-04T14:45:00Z"),
+            (LORD_HOWE, "45 1 * * *", "2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z"),
+            (LORD_HOWE, "15 2 * * *", "2026-10-03T14:00:00Z", "2026-10-04T15:15:00Z"),
+        ];
+        for (zone, schedule, after, want) in cases {
+            let zone = TimeZone::posix(zone).unwrap();
+            let got = Schedule::parse(schedule).unwrap().next(after.parse().unwrap(), &zone);
+            assert_eq!(got, Some(want.parse().unwrap()), "{schedule} after {after} in {zone:?}");
+        }
+    }
+
+    /// Where the clocks skip midnight, robfig/cron fires on a wrong day or on none.
+    #[test]
+    fn a_day_without_a_midnight_is_a_day() {
+        let santiago = TimeZone::posix("<-04>4<-03>,M9.1.6/24,M4.1.6/24").unwrap();
+        let cases = [
+            ("0 10 * * sat", "2026-09-05T16:00:00Z", "2026-09-12T13:00:00Z"),
+            ("0 10 6 9 *", "2026-01-01T00:00:00Z", "2026-09-06T13:00:00Z"),
+            ("0 0 * * *", "2026-09-05T16:00:00Z", "2026-09-07T03:00:00Z"),
+        ];
+        for (schedule, after, want) in cases {
+            let got = Schedule::parse(schedule).unwrap().next(after.parse().unwrap(), &santiago);
+            assert_eq!(got, Some(want.parse().unwrap()), "{schedule} after {after}");
         }
     }
 

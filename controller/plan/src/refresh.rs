@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use api::{GoDuration, RefreshPolicy, SyncWindows};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::sync_window;
 
@@ -22,6 +23,8 @@ pub struct RefreshInput<'a> {
     pub interval: Option<GoDuration>,
     /// `spec.syncWindows`
     pub sync_windows: Option<&'a SyncWindows>,
+    /// By whose clocks sync windows begin.
+    pub zone: &'a TimeZone,
     /// [`crate::hash::sync_version`] of the object as it is now.
     pub sync_version: &'a str,
     /// `status.syncedResourceVersion`, empty if there is none.
@@ -110,7 +113,7 @@ fn policy_says(input: &RefreshInput<'_>, now: Timestamp) -> Option<Why> {
                 return Some(Why::ClockWentBack);
             }
             let over = elapsed > i128::from(interval.as_nanos());
-            let open = input.sync_windows.is_none_or(|windows| sync_window::allowed(windows, now));
+            let open = input.sync_windows.is_none_or(|windows| sync_window::allowed(windows, now, input.zone));
             (over && open).then_some(Why::Interval)
         }
     }
@@ -132,8 +135,8 @@ pub fn next(input: &RefreshInput<'_>, now: Timestamp) -> Next {
     match input.policy {
         Some(RefreshPolicy::CreatedOnce | RefreshPolicy::OnChange) => Next::After(period),
         None | Some(RefreshPolicy::Periodic) => match input.sync_windows {
-            Some(windows) if elapsed >= 0 && !sync_window::allowed(windows, now) => {
-                match sync_window::next_change(windows, now) {
+            Some(windows) if elapsed >= 0 && !sync_window::allowed(windows, now, input.zone) => {
+                match sync_window::next_change(windows, now, input.zone) {
                     Some(change) => Next::After(nanoseconds(self::elapsed(now, change))),
                     None => Next::After(period),
                 }
@@ -143,20 +146,38 @@ pub fn next(input: &RefreshInput<'_>, now: Timestamp) -> Next {
     }
 }
 
-/// Whether a changed dependency (store, credential, template source) may cause a fetch: Periodic with an interval above zero
-/// only, and only while the sync windows let a refresh through.
+/// When a changed dependency may cause a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follows {
+    /// At once.
+    Now,
+    /// After this long, when the sync windows let a refresh through again.
+    After(Duration),
+    /// It changes nothing.
+    Never,
+}
+
+/// When a changed dependency (store, credential, template source) may cause a fetch: under Periodic with an interval above
+/// zero only, and only while the sync windows let a refresh through.
 pub fn follows_dependencies(
     policy: Option<RefreshPolicy>,
     interval: Option<GoDuration>,
     sync_windows: Option<&SyncWindows>,
+    zone: &TimeZone,
     now: Timestamp,
-) -> bool {
+) -> Follows {
     match policy {
         None | Some(RefreshPolicy::Periodic) => {
-            interval.unwrap_or(DEFAULT_INTERVAL).is_positive()
-                && sync_windows.is_none_or(|windows| sync_window::allowed(windows, now))
+            if !interval.unwrap_or(DEFAULT_INTERVAL).is_positive() {
+                return Follows::Never;
+            }
+            match sync_windows.filter(|windows| !sync_window::allowed(windows, now, zone)) {
+                None => Follows::Now,
+                Some(windows) => sync_window::next_change(windows, now, zone)
+                    .map_or(Follows::Never, |change| Follows::After(nanoseconds(elapsed(now, change)))),
+            }
         }
-        Some(RefreshPolicy::CreatedOnce | RefreshPolicy::OnChange) => false,
+        Some(RefreshPolicy::CreatedOnce | RefreshPolicy::OnChange) => Follows::Never,
     }
 }
 
@@ -178,6 +199,7 @@ mod tests {
         policy: None,
         interval: None,
         sync_windows: None,
+        zone: &TimeZone::UTC,
         sync_version: "1-x",
         synced_resource_version: "1-x",
         refresh_time: None,
@@ -247,16 +269,30 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_matter_to_periodic_refreshes_only_and_not_in_a_closed_window() {
-        let now = Timestamp::UNIX_EPOCH;
-        let closed: SyncWindows = serde_json::from_value(
-            serde_json::json!({"kind": "deny", "windows": [{"schedule": "0 0 * * *", "duration": "1h"}]}),
-        )
-        .unwrap();
-        assert!(!follows_dependencies(None, None, Some(&closed), now));
-        assert!(follows_dependencies(None, None, None, now));
-        assert!(!follows_dependencies(Some(RefreshPolicy::Periodic), Some(GoDuration::ZERO), None, now));
-        assert!(!follows_dependencies(Some(RefreshPolicy::OnChange), None, None, now));
-        assert!(!follows_dependencies(Some(RefreshPolicy::CreatedOnce), None, None, now));
+    fn dependencies_matter_to_periodic_refreshes_only_and_when_a_window_lets_them() {
+        use RefreshPolicy::{CreatedOnce, OnChange, Periodic};
+        let (hour, zero) = (Some(GoDuration::from_secs(3600)), Some(GoDuration::ZERO));
+        let night = night();
+        let denied = SyncWindows { kind: SyncWindowKind::Deny, ..night.clone() };
+        let unreadable = SyncWindow { schedule: "nonsense".to_owned(), duration: GoDuration::from_secs(3600) };
+        let never = SyncWindows { kind: SyncWindowKind::Allow, windows: vec![unreadable] };
+        let after = |seconds| Follows::After(Duration::from_secs(seconds));
+        let cases = [
+            (None, None, None, "12:00:00", Follows::Now),
+            (Some(Periodic), hour, None, "12:00:00", Follows::Now),
+            (Some(Periodic), zero, None, "12:00:00", Follows::Never),
+            (None, zero, Some(&night), "12:00:00", Follows::Never),
+            (Some(OnChange), None, None, "12:00:00", Follows::Never),
+            (Some(CreatedOnce), hour, Some(&night), "22:30:00", Follows::Never),
+            (None, hour, Some(&night), "22:30:00", Follows::Now),
+            (None, hour, Some(&night), "12:00:00", after(36_000)),
+            (None, hour, Some(&denied), "12:00:00", Follows::Now),
+            (None, hour, Some(&denied), "22:30:00", after(1801)),
+            (None, hour, Some(&never), "12:00:00", Follows::Never),
+        ];
+        for (policy, interval, windows, now, want) in cases {
+            let got = follows_dependencies(policy, interval, windows, &TimeZone::UTC, at(now));
+            assert_eq!(got, want, "{policy:?} {interval:?} {windows:?} at {now}");
+        }
     }
 }

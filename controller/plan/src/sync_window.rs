@@ -1,18 +1,20 @@
 //! Sync windows: when a periodic refresh is allowed.
 //!
-//! Lives here: windows, and cron schedules as robfig/cron reads them, in UTC. Deliberately not here: what bypasses
-//! windows (see `refresh`).
+//! Lives here: windows by the clocks of a time zone. Deliberately not here: schedules (see `cron`), what bypasses windows
+//! (see `refresh`), and which zone the process lives in.
 
 use api::{SyncWindow, SyncWindowKind, SyncWindows};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::cron::Schedule;
 
 const SECOND: i128 = 1_000_000_000;
 
-/// Whether a periodic refresh is allowed at `now`. A window whose schedule doesn't parse is never active.
-pub fn allowed(windows: &SyncWindows, now: Timestamp) -> bool {
-    let active = windows.windows.iter().any(|window| active(window, now));
+/// Whether a periodic refresh is allowed at `now`, with schedules by the clocks of `zone`. A window whose schedule doesn't
+/// parse is never active.
+pub fn allowed(windows: &SyncWindows, now: Timestamp, zone: &TimeZone) -> bool {
+    let active = windows.windows.iter().any(|window| active(window, now, zone));
     match windows.kind {
         SyncWindowKind::Allow => active,
         SyncWindowKind::Deny => !active,
@@ -21,11 +23,11 @@ pub fn allowed(windows: &SyncWindows, now: Timestamp) -> bool {
 
 /// The next moment after `now` at which [`allowed`] may answer otherwise: an allowing window begins or a denying one
 /// ends. `None` if no schedule ever fires again.
-pub fn next_change(windows: &SyncWindows, now: Timestamp) -> Option<Timestamp> {
+pub fn next_change(windows: &SyncWindows, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let moments = windows.windows.iter().filter_map(|window| match windows.kind {
-        SyncWindowKind::Allow => Schedule::parse(&window.schedule)?.next(now),
+        SyncWindowKind::Allow => Schedule::parse(&window.schedule)?.next(now, zone),
         SyncWindowKind::Deny => {
-            let start = current(window, now)?;
+            let start = current(window, now, zone)?;
             // The last moment of a window still belongs to it.
             timestamp(start.as_nanosecond() + i128::from(window.duration.as_nanos()) + SECOND)
         }
@@ -37,15 +39,15 @@ pub fn next_change(windows: &SyncWindows, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
-fn active(window: &SyncWindow, now: Timestamp) -> bool {
-    current(window, now).is_some()
+fn active(window: &SyncWindow, now: Timestamp, zone: &TimeZone) -> bool {
+    current(window, now, zone).is_some()
 }
 
 /// When the window began that `now` lies in, both of its ends included.
-fn current(window: &SyncWindow, now: Timestamp) -> Option<Timestamp> {
+fn current(window: &SyncWindow, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let schedule = Schedule::parse(&window.schedule)?;
     let length = i128::from(window.duration.as_nanos());
-    let start = schedule.next(timestamp(now.as_nanosecond() - length - SECOND)?)?;
+    let start = schedule.next(timestamp(now.as_nanosecond() - length - SECOND)?, zone)?;
     (start <= now && now.as_nanosecond() <= start.as_nanosecond() + length).then_some(start)
 }
 
@@ -83,10 +85,13 @@ mod tests {
         for (kind, list, now, want) in cases {
             let windows = windows(kind, list);
             let now: Timestamp = now.parse().unwrap();
-            let got = next_change(&windows, now);
+            let got = next_change(&windows, now, &TimeZone::UTC);
             assert_eq!(got, want.map(|text| text.parse().unwrap()), "{list:?} {now}");
             if let Some(change) = got {
-                assert!(!allowed(&windows, now) && allowed(&windows, change), "{list:?} {now}");
+                assert!(
+                    !allowed(&windows, now, &TimeZone::UTC) && allowed(&windows, change, &TimeZone::UTC),
+                    "{list:?} {now}"
+                );
             }
         }
     }
@@ -95,9 +100,9 @@ mod tests {
     fn extreme_durations_are_inactive_rather_than_an_overflow() {
         for duration in ["2562047h47m16.854775807s", "-2562047h47m16.854775808s"] {
             let windows = windows(SyncWindowKind::Deny, &[("@daily", duration), ("@every 2562047h", duration)]);
-            let _ = next_change(&windows, Timestamp::MIN);
-            let _ = next_change(&windows, Timestamp::MAX);
-            assert!(allowed(&windows, Timestamp::MIN));
+            let _ = next_change(&windows, Timestamp::MIN, &TimeZone::UTC);
+            let _ = next_change(&windows, Timestamp::MAX, &TimeZone::UTC);
+            assert!(allowed(&windows, Timestamp::MIN, &TimeZone::UTC));
         }
     }
 }

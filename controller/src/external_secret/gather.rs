@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use api::{ClusterSecretStore, CreationPolicy, ExternalSecret, ExternalSecretStatus, SecretStore, StoreKind};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use kube::Api;
 use kube::core::DeserializeGuard;
 use plan::data::{self, StoreName};
-use plan::refresh::{self, RefreshInput};
+use plan::refresh::{self, Follows, RefreshInput};
 use plan::secret_object::SecretObject;
 use plan::{hash, store, target};
 
@@ -46,6 +47,8 @@ pub(crate) struct Live {
     pub(crate) intact: bool,
     pub(crate) memory: Memory,
     pub(crate) sync_version: String,
+    /// As the settings have it.
+    pub(crate) zone: TimeZone,
 }
 
 /// What is known of the target Secret.
@@ -126,7 +129,8 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
         meta.annotations.as_ref().unwrap_or(&empty),
     );
     let status = object.status.clone().unwrap_or_default();
-    Ok(Seen::Live(Box::new(Live { key: key.clone(), status, target, existing, intact, memory, sync_version, object })))
+    let (key, zone) = (key.clone(), cx.settings.zone.clone());
+    Ok(Seen::Live(Box::new(Live { key, status, target, existing, intact, memory, sync_version, zone, object })))
 }
 
 /// A store's record. The watches of objects and stores don't run in step: before a store counts as missing, the API
@@ -216,9 +220,16 @@ fn remember_intact(cx: &Context, key: &Key, secret: &SecretObject) {
 impl Live {
     /// Whether a dependency changed and the refresh policy lets it count now.
     pub(crate) fn forced(&self, now: Timestamp) -> bool {
+        self.follows(now) == Follows::Now
+    }
+
+    fn follows(&self, now: Timestamp) -> Follows {
+        if self.memory.changes == 0 {
+            return Follows::Never;
+        }
         let spec = &self.object.spec;
         let (policy, interval, windows) = (spec.refresh_policy, spec.refresh_interval, spec.sync_windows.as_deref());
-        self.memory.changes > 0 && refresh::follows_dependencies(policy, interval, windows, now)
+        refresh::follows_dependencies(policy, interval, windows, &self.zone, now)
     }
 
     pub(crate) fn refresh_input(&self) -> RefreshInput<'_> {
@@ -227,6 +238,7 @@ impl Live {
             policy: spec.refresh_policy,
             interval: spec.refresh_interval,
             sync_windows: spec.sync_windows.as_deref(),
+            zone: &self.zone,
             sync_version: &self.sync_version,
             synced_resource_version: self.status.synced_resource_version.as_deref().unwrap_or_default(),
             refresh_time: self.status.refresh_time.as_ref().map(|time| time.0),
@@ -236,7 +248,11 @@ impl Live {
 
     /// When to look again at an object that isn't due.
     pub(crate) fn next_wakeup(&self, now: Timestamp) -> Next {
-        to_queue(refresh::next(&self.refresh_input(), now))
+        let next = refresh::next(&self.refresh_input(), now);
+        to_queue(match (next, self.follows(now)) {
+            (refresh::Next::After(next), Follows::After(opening)) => refresh::Next::After(next.min(opening)),
+            (next, Follows::Now | Follows::After(_) | Follows::Never) => next,
+        })
     }
 
     /// When to look again at an object that was synced at `now`.

@@ -24,7 +24,7 @@ use crate::context::{Context, Settings};
 use crate::events::Writer;
 use crate::fixtures;
 use crate::queue::Next;
-use crate::world::{Key, SecretSeen, StoreRecord};
+use crate::world::{Key, Memory, SecretSeen, StoreRecord};
 
 const CORE: &str = "/api/v1/namespaces/shop/";
 const OURS: &str = "/apis/external-secrets.io/v1/namespaces/shop/";
@@ -93,6 +93,9 @@ struct Step {
     #[serde(default)]
     secret: Value,
     remote: Option<BTreeMap<String, String>>,
+    /// A store, a credential or what a template lies in changed.
+    #[serde(default)]
+    dependency_changed: bool,
     #[serde(default)]
     others: BTreeMap<String, Value>,
     #[serde(default)]
@@ -512,7 +515,7 @@ async fn check(case: Case) {
     stage.check("first look", &at, want).await;
     let mut last = at;
     for (number, step) in then.into_iter().enumerate() {
-        let Step { at, restart, prunes, object, secret, remote, others, refuse, want } = step;
+        let Step { at, restart, prunes, object, secret, remote, dependency_changed, others, refuse, want } = step;
         if restart {
             stage.restart();
         }
@@ -531,6 +534,9 @@ async fn check(case: Case) {
         if let Some(remote) = remote {
             stage.remote = remote;
             stage.put_store();
+        }
+        if dependency_changed {
+            stage.cx.world.remember(&stage.key, Memory::changed);
         }
         for (path, object) in &others {
             stage.put_secret(&format!("{CORE}{path}"), object);
@@ -589,6 +595,11 @@ where
 #[tokio::test]
 async fn refreshes_are_due_as_policy_interval_and_drift_say() {
     assert!(play("refresh.yaml").await >= 25);
+}
+
+#[tokio::test]
+async fn null_bytes_are_refused_where_the_manifest_says_so() {
+    assert!(play("null_bytes.yaml").await >= 6);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{ConversionStrategy, DecodingStrategy, GoDuration, RefreshPolicy, SyncWindows};
+use jiff::tz::TimeZone;
 use plan::refresh::{Due, RefreshInput};
 use plan::{decode, keys, refresh, sync_window};
 use secret::SecretBytes;
@@ -68,7 +69,7 @@ pub(super) fn duration(input: &Value) -> Answer {
 pub(super) fn sync_window(input: &Value) -> Answer {
     let windows: Option<SyncWindows> = typed(input, "syncWindows")?;
     let at = time(input, "at")?.ok_or("at is missing")?;
-    Ok(json!(windows.is_none_or(|windows| sync_window::allowed(&windows, at))))
+    Ok(json!(windows.is_none_or(|windows| sync_window::allowed(&windows, at, &TimeZone::UTC))))
 }
 
 pub(super) fn refresh(input: &Value) -> Answer {
@@ -82,6 +83,7 @@ pub(super) fn refresh(input: &Value) -> Answer {
             policy,
             interval: typed(input, "refreshInterval")?,
             sync_windows: windows.as_ref(),
+            zone: &TimeZone::UTC,
             sync_version: &version(input)?,
             synced_resource_version: text(input, "syncedResourceVersion"),
             refresh_time: time(input, "refreshTime")?,
