@@ -3,8 +3,11 @@
 //! Lives here: the JSON log format ([`init_logs`]) and the controller's [`Metrics`].
 //! Deliberately not here: anything that decides what is logged or counted.
 
+mod catalogue;
 mod logs;
 mod metrics;
+mod runtime;
 
 pub use logs::init_logs;
 pub use metrics::{CallStatus, Kind, Lane, Metrics, ReadyStatus};
+pub use runtime::{Outcome, Runtime};

@@ -1,8 +1,11 @@
 //! The controller's metrics, under the reference's names and labels (`PARITY.md` lists them).
 
 use prometheus::{
-    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder,
 };
+
+use crate::catalogue::Catalogue;
+use crate::runtime::{RECONCILE_BUCKETS, Runtime};
 
 /// The kinds that have status and duration series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +75,18 @@ impl Lane {
 
 /// All series of the controller and the registry that serves them.
 pub struct Metrics {
-    registry: Registry,
+    registry: Catalogue,
+    runtime: Runtime,
     sync_calls: CounterVec,
     sync_errors: CounterVec,
     provider_calls: CounterVec,
     conditions: [GaugeVec; 3],
     durations: [GaugeVec; 3],
-    reconcile_seconds: HistogramVec,
+    reconcile_seconds: [HistogramVec; 3],
     queue_depth: IntGaugeVec,
+    queue_wait: HistogramVec,
+    watch_silence: IntGaugeVec,
+    watch_interruptions: IntCounterVec,
     oldest_overdue: IntGauge,
     shared_reads: CounterVec,
     deletions_held: IntGaugeVec,
@@ -87,6 +94,8 @@ pub struct Metrics {
 
 const OBJECT: [&str; 2] = ["name", "namespace"];
 const CONDITION: [&str; 4] = ["name", "namespace", "condition", "status"];
+/// A worker should be there within milliseconds; after a restart of a large cluster's controller it may take minutes.
+const WAIT_BUCKETS: [f64; 12] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0];
 
 impl Metrics {
     /// Registers every series.
@@ -94,7 +103,7 @@ impl Metrics {
     /// # Errors
     /// Only if two series had one name, which a test rules out.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
+        let registry = Catalogue::default();
         let counter = |name: &str, help: &str, labels: &[&str]| -> Result<CounterVec, prometheus::Error> {
             let metric = CounterVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(metric.clone()))?;
@@ -110,19 +119,34 @@ impl Metrics {
         let durations = |prefix: &str| {
             gauge(format!("{prefix}_reconcile_duration"), "The duration of the last reconcile, in nanoseconds", &OBJECT)
         };
-        let reconcile_seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "controller_runtime_reconcile_time_seconds",
-                "Length of time per reconciliation per controller",
-            ),
-            &["controller"],
-        )?;
-        registry.register(Box::new(reconcile_seconds.clone()))?;
+        let seconds = |prefix: &str| -> Result<HistogramVec, prometheus::Error> {
+            let name = format!("{prefix}_reconcile_duration_seconds");
+            let options = HistogramOpts::new(name, "How long reconciles took").buckets(RECONCILE_BUCKETS.to_vec());
+            let metric = HistogramVec::new(options, &[])?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
         let queue_depth = IntGaugeVec::new(
             Opts::new("external_secrets_queue_depth", "Keys that wait for a worker, by lane"),
             &["controller", "lane"],
         )?;
         registry.register(Box::new(queue_depth.clone()))?;
+        let queue_wait = HistogramVec::new(
+            HistogramOpts::new("external_secrets_queue_wait_seconds", "How long keys waited for a worker, by lane")
+                .buckets(WAIT_BUCKETS.to_vec()),
+            &["controller", "lane"],
+        )?;
+        registry.register(Box::new(queue_wait.clone()))?;
+        let watch_silence = IntGaugeVec::new(
+            Opts::new("external_secrets_watch_silence_seconds", "How long ago a watch last had an answer"),
+            &["watch"],
+        )?;
+        registry.register(Box::new(watch_silence.clone()))?;
+        let watch_interruptions = IntCounterVec::new(
+            Opts::new("external_secrets_watch_interruptions_total", "Errors that a watch was resumed after"),
+            &["watch"],
+        )?;
+        registry.register(Box::new(watch_interruptions.clone()))?;
         let oldest_overdue = IntGauge::new(
             "external_secrets_oldest_overdue_seconds",
             "How long the most overdue key has waited past its time",
@@ -157,9 +181,13 @@ impl Metrics {
             )?,
             conditions: [conditions("externalsecret")?, conditions("secretstore")?, conditions("clustersecretstore")?],
             durations: [durations("externalsecret")?, durations("secretstore")?, durations("clustersecretstore")?],
-            reconcile_seconds,
+            reconcile_seconds: [seconds("externalsecret")?, seconds("secretstore")?, seconds("clustersecretstore")?],
             queue_depth,
+            queue_wait,
+            watch_silence,
+            watch_interruptions,
             oldest_overdue,
+            runtime: Runtime::new(&registry)?,
             registry,
         })
     }
@@ -206,12 +234,8 @@ impl Metrics {
     /// How long the last reconcile of an object took, in nanoseconds as in the reference, and as a histogram in seconds.
     pub fn reconciled(&self, kind: Kind, name: &str, namespace: &str, took: std::time::Duration) {
         self.durations[kind as usize].with_label_values(&[name, namespace]).set(took.as_nanos() as f64);
-        let controller = match kind {
-            Kind::ExternalSecret => "externalsecret",
-            Kind::SecretStore => "secretstore",
-            Kind::ClusterSecretStore => "clustersecretstore",
-        };
-        self.reconcile_seconds.with_label_values(&[controller]).observe(took.as_secs_f64());
+        let none: [&str; 0] = [];
+        self.reconcile_seconds[kind as usize].with_label_values(&none).observe(took.as_secs_f64());
     }
 
     /// An object is gone: its series go too. Of an ExternalSecret the reference leaves
@@ -238,6 +262,35 @@ impl Metrics {
     /// Keys that wait for a worker.
     pub fn queue_depth(&self, controller: &str, lane: Lane, depth: usize) {
         self.queue_depth.with_label_values(&[controller, lane.as_str()]).set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    /// A key of this lane has waited so long for its worker, counted from when it was woken or due.
+    pub fn queue_wait(&self, controller: &str, lane: Lane, wait: std::time::Duration) {
+        self.queue_wait.with_label_values(&[controller, lane.as_str()]).observe(wait.as_secs_f64());
+        self.runtime.waited(controller, wait);
+    }
+
+    /// How long ago a watch last had an answer.
+    pub fn watch_silence(&self, watch: &str, silence: std::time::Duration) {
+        let seconds = i64::try_from(silence.as_secs()).unwrap_or(i64::MAX);
+        self.watch_silence.with_label_values(&[watch]).set(seconds);
+    }
+
+    /// A watch was interrupted by an error; its series begins with 0, so that the first one shows as an increase.
+    pub fn watch_interrupted(&self, watch: &str, errors: u64) {
+        self.watch_interruptions.with_label_values(&[watch]).inc_by(errors);
+    }
+
+    /// A watch isn't needed any more: its series go.
+    pub fn forget_watch(&self, watch: &str) {
+        // A series that was never set has nothing to remove.
+        self.watch_silence.remove_label_values(&[watch]).ok();
+        self.watch_interruptions.remove_label_values(&[watch]).ok();
+    }
+
+    /// The series of controller-runtime and client-go.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// How long the most overdue key has waited, in seconds.
@@ -267,6 +320,43 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn durations_come_in_nanoseconds_by_object_and_as_a_histogram_in_seconds() {
+        let metrics = Metrics::new().unwrap();
+        metrics.reconciled(Kind::SecretStore, "vault", "shop", std::time::Duration::from_millis(20));
+        let text = metrics.encode().unwrap();
+        for line in [
+            r#"secretstore_reconcile_duration{name="vault",namespace="shop"} 20000000"#,
+            r#"secretstore_reconcile_duration_seconds_bucket{le="0.01"} 0"#,
+            r#"secretstore_reconcile_duration_seconds_bucket{le="0.025"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+
+    /// What `docs/metrics.md` says of a family: its name and its labels, in the order of the alphabet.
+    fn documented() -> Vec<(String, Vec<String>)> {
+        let quoted = |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+        let rows = include_str!("../../../docs/metrics.md").lines().filter(|line| line.starts_with("| `"));
+        rows.flat_map(|row| {
+            let cells: Vec<&str> = row.split('|').collect();
+            let mut labels = quoted(cells[3]);
+            labels.sort();
+            quoted(cells[1]).into_iter().map(move |name| (name, labels.clone()))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_documentation_names_every_series_and_its_labels() {
+        let mut wanted = Metrics::new().unwrap().registry.families();
+        wanted.iter_mut().for_each(|(_, labels)| labels.sort());
+        wanted.sort();
+        let mut found = documented();
+        found.sort();
+        assert_eq!(found, wanted, "docs/metrics.md (left) and the registry (right)");
     }
 
     #[test]
