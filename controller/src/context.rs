@@ -19,6 +19,7 @@ use crate::dependencies::Dependant;
 use crate::events::Events;
 use crate::external_secret::store_key;
 use crate::ingest::generic::GenericTargets;
+use crate::supervision::Supervision;
 use crate::workqueue::Workqueue;
 use crate::world::{Key, StoreKey, World};
 
@@ -69,6 +70,7 @@ pub(crate) struct Context {
     pub(crate) http: HttpClients,
     pub(crate) events: Events,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) supervision: Arc<Supervision>,
     pub(crate) settings: Settings,
 }
 

@@ -12,6 +12,7 @@ use telemetry::Metrics;
 
 use crate::context::{Context, Settings};
 use crate::events::{Events, Writer};
+use crate::supervision::Supervision;
 use crate::workqueue::Workqueue;
 
 /// A context whose API server has `objects`, by path.
@@ -62,6 +63,7 @@ pub(crate) fn over(api: &FakeApi, settings: Settings) -> (Arc<Context>, Writer) 
         environment,
         http,
         events,
+        supervision: Arc::new(Supervision::new(metrics.clone())),
         metrics,
         settings,
     };

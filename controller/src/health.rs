@@ -13,6 +13,8 @@ use telemetry::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch::Receiver;
 
+use crate::supervision::Supervision;
+
 /// Each watch's name, and whether its first listing is in.
 pub(crate) type Listings = Vec<(&'static str, Receiver<bool>)>;
 
@@ -38,9 +40,20 @@ async fn scrape(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
     }
 }
 
-/// What the probes tell: `/healthz` that the process works, `/readyz` that every watch has its first listing in.
-pub(crate) fn probes(watches: Listings) -> Router {
-    Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready)).with_state(Arc::new(watches))
+/// What the probes tell: `/healthz` that nothing stands still, `/readyz` that every watch has its first listing in.
+pub(crate) fn probes(watches: Listings, supervision: Arc<Supervision>) -> Router {
+    let live = Router::new().route("/healthz", get(live)).with_state(supervision);
+    Router::new().route("/readyz", get(ready)).with_state(Arc::new(watches)).merge(live)
+}
+
+async fn live(State(supervision): State<Arc<Supervision>>) -> impl IntoResponse {
+    let stuck = supervision.stuck();
+    if stuck.is_empty() {
+        return (StatusCode::OK, "ok".to_owned());
+    }
+    let text = stuck.join("\n");
+    tracing::error!(stuck = text, "this process doesn't get on; the liveness probe is told so");
+    (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 async fn ready(State(watches): State<Arc<Listings>>) -> impl IntoResponse {

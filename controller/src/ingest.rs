@@ -30,7 +30,7 @@ use crate::external_secret::{refuse_unreadable, store_key};
 use crate::secret_store;
 use crate::world::{Change, Key, Memory, SecretSeen, StoreKey, StoreRecord};
 
-pub(crate) use watch::{Told, follow, follow_labelled};
+pub(crate) use watch::{Told, WATCH_SECONDS, follow, follow_labelled};
 
 /// Which kinds are watched, and where.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ where
 async fn external_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
     let api: Api<DeserializeGuard<ExternalSecret>> = namespaced(&cx, &scope);
     let mut present = HashSet::new();
-    follow(api, listed, |told| match told {
+    follow(&cx.supervision, api, listed, |told| match told {
         Told::Restarted => present.clear(),
         Told::Present { object, listing } => {
             if listing {
@@ -167,7 +167,7 @@ async fn stores<K>(
     K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
 {
     let mut present = HashSet::new();
-    follow(api, listed, |told| match told {
+    follow(&cx.supervision, api, listed, |told| match told {
         Told::Restarted => present.clear(),
         Told::Present { object: DeserializeGuard(Ok(object)), listing } => {
             let record = record(object);
@@ -251,7 +251,7 @@ fn uses(object: &ExternalSecret, store: &StoreKey) -> bool {
 async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
     let api: Api<PartialObjectMeta<Secret>> = namespaced(&cx, &scope);
     let mut present = HashSet::new();
-    follow(api, listed, |told| match told {
+    follow(&cx.supervision, api, listed, |told| match told {
         Told::Restarted => present.clear(),
         Told::Present { object, listing } => {
             let key = Key::of(&object.metadata);
@@ -293,7 +293,7 @@ async fn config_maps(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
     listed.send_replace(true);
     let api: Api<PartialObjectMeta<ConfigMap>> = namespaced(&cx, &scope);
     let mut present = HashSet::new();
-    follow(api, listed, |told| match told {
+    follow(&cx.supervision, api, listed, |told| match told {
         Told::Restarted => present.clear(),
         Told::Present { object, listing } => {
             let input = Input { kind: SourceKind::ConfigMap, key: Key::of(&object.metadata) };
@@ -382,7 +382,7 @@ fn consumers_changed(cx: &Arc<Context>, store: &StoreKey, consumers: &BTreeSet<S
 
 async fn namespaces(cx: Arc<Context>, listed: Sender<bool>) {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(cx.client.clone());
-    follow(api, listed, |told| match told {
+    follow(&cx.supervision, api, listed, |told| match told {
         Told::Restarted | Told::Listed => {}
         Told::Present { object, listing: _ } => {
             let name = object.metadata.name.unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Read in this order: `run.rs` (wiring), `external_secret.rs` (the main pipeline), `plan` (its decisions),
 //! `secret_store.rs`, `ingest.rs` (watches), `world.rs` (what is known), `queue.rs`, `dispatch.rs`.
 
+mod api_client;
 mod args;
 mod clock;
 mod context;
@@ -20,6 +21,7 @@ mod queue;
 mod run;
 mod secret_store;
 mod status_write;
+mod supervision;
 mod turns;
 mod workers;
 mod workqueue;

@@ -2,24 +2,24 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::{Engine, Limits};
 use futures::FutureExt as _;
-use kube::Client;
 use plan::template;
 use providers::{Environment, HttpClients};
 use telemetry::{Lane, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::args::{Args, listen_address};
 use crate::clock;
 use crate::context::{Context, Settings};
 use crate::events::Events;
+use crate::supervision::{LOOK, Supervision};
 use crate::workers::{ExternalSecrets, Stores};
 use crate::workqueue::Workqueue;
-use crate::{dispatch, health, ingest};
+use crate::{api_client, dispatch, health, ingest};
 
 /// Stores checked at a time; those that wait for their backend don't count.
 const STORES_AT_A_TIME: usize = 16;
@@ -52,9 +52,9 @@ async fn serve(args: Args) -> Result<(), String> {
     }
     // Another provider may have been installed by an embedding test; either serves.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let client =
-        Client::try_default().await.map_err(|error| format!("cannot find the cluster: {error}; set KUBECONFIG"))?;
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
+    let supervision = Arc::new(Supervision::new(metrics.clone()));
+    let client = api_client::connect(metrics.clone(), supervision.clone()).await?;
     let environment = Environment::from_process();
     let http = HttpClients::new(&environment).map_err(|error| error.to_string())?;
     let (events, event_writer) = Events::new(client.clone());
@@ -71,6 +71,7 @@ async fn serve(args: Args) -> Result<(), String> {
         http,
         events,
         metrics: metrics.clone(),
+        supervision: supervision.clone(),
         settings: Settings {
             controller_class: args.controller_class.clone(),
             store_interval: args.store_requeue_interval,
@@ -93,7 +94,7 @@ async fn serve(args: Args) -> Result<(), String> {
         tasks.spawn(health::serve("--metrics-addr", address, health::metrics(metrics)));
     }
     if let Some(address) = listen_address("--live-addr", &args.live_addr)? {
-        tasks.spawn(health::serve("--live-addr", address, health::probes(listed.clone())));
+        tasks.spawn(health::serve("--live-addr", address, health::probes(listed.clone(), supervision)));
     }
     for watch in watches {
         tasks.spawn(watch.run.map(move |()| Err(format!("the watch of {} ended", watch.name))));
@@ -128,22 +129,37 @@ async fn work(cx: Arc<Context>, concurrent: u16, listed: health::Listings) -> Re
     for (name, mut listed) in listed {
         listed.wait_for(|listed| *listed).await.map_err(|_| format!("the watch of {name} ended"))?;
     }
+    cx.supervision.external_secrets.start(usize::from(concurrent));
+    cx.supervision.stores.start(STORES_AT_A_TIME);
     let stores = dispatch::run(cx.stores.clone(), Arc::new(Stores(cx.clone())), STORES_AT_A_TIME);
     let objects = dispatch::run(cx.external_secrets.clone(), Arc::new(ExternalSecrets(cx)), concurrent.into());
     futures::future::try_join(stores, objects).await.map(|((), ())| ())
 }
 
-/// Keeps the queue's gauges up to date.
+/// Keeps the queues' gauges up to date, and an eye on them.
 async fn measure(cx: Arc<Context>) -> Result<(), String> {
-    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    let mut tick = tokio::time::interval(LOOK);
+    // After a pause of the whole process, no looks in a row at one state.
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let (depths, overdue) = cx.external_secrets.gauge();
-        for (lane, depth) in Lane::ALL.into_iter().zip(depths) {
-            cx.metrics.queue_depth("externalsecret", lane, depth);
-        }
         cx.metrics.oldest_overdue(overdue.as_secs());
+        let external_secrets = measure_queue(&cx.metrics, "externalsecret", depths) || overdue > LOOK;
+        let (depths, overdue) = cx.stores.gauge();
+        let stores = measure_queue(&cx.metrics, "secretstore", depths) || overdue > LOOK;
+        cx.supervision.look(external_secrets, stores);
     }
+}
+
+/// Whether any key waits.
+fn measure_queue(metrics: &Metrics, queue: &str, depths: [usize; Lane::ALL.len()]) -> bool {
+    for (lane, depth) in Lane::ALL.into_iter().zip(depths) {
+        metrics.queue_depth(queue, lane, depth);
+    }
+    let all = depths.iter().sum();
+    metrics.runtime().depth(queue, all);
+    all > 0
 }
 
 async fn told_to_end() {

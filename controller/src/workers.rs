@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use api::StoreKind;
 use telemetry::Kind;
 
 use crate::clock;
@@ -22,13 +23,16 @@ impl Work<Key, StoreKey> for ExternalSecrets {
     }
 
     async fn work(&self, job: &Job<Key>, slot: Slot) -> Next {
-        let (Self(cx), Job { key, lane: _, asked, waited: _ }) = (self, job);
+        let (Self(cx), Job { key, lane, asked, waited }) = (self, job);
+        cx.metrics.queue_wait("externalsecret", *lane, *waited);
+        let turn = cx.supervision.external_secrets.begin("externalsecret");
         let started = clock::instant();
         let next = external_secret::reconcile(cx, key, *asked, slot).await;
         if self.exists(key) {
             let took = clock::instant().saturating_duration_since(started);
             cx.metrics.reconciled(Kind::ExternalSecret, &key.name, &key.namespace, took);
         }
+        turn.end(next);
         next
     }
 
@@ -54,13 +58,19 @@ impl Work<StoreKey, ()> for Stores {
     }
 
     async fn work(&self, job: &Job<StoreKey>, slot: Slot) -> Next {
-        let (Self(cx), Job { key, lane: _, asked: _, waited: _ }) = (self, job);
+        let (Self(cx), Job { key, lane, asked: _, waited }) = (self, job);
+        cx.metrics.queue_wait("secretstore", *lane, *waited);
+        let turn = cx.supervision.stores.begin(match key.kind {
+            StoreKind::SecretStore => "secretstore",
+            StoreKind::ClusterSecretStore => "clustersecretstore",
+        });
         let started = clock::instant();
         let next = secret_store::reconcile(cx, key, &slot).await;
         if self.exists(key) {
             let took = clock::instant().saturating_duration_since(started);
             cx.metrics.reconciled(secret_store::kind_of(key), &key.name, &key.namespace, took);
         }
+        turn.end(next);
         next
     }
 

@@ -213,7 +213,7 @@ async fn watch(cx: Arc<Context>, kind: GroupVersionKind, resource: ApiResource, 
     let (listed, _) = tokio::sync::watch::channel(false);
     let mut present: HashSet<Key> = HashSet::new();
     let mut relisted: HashSet<Key> = HashSet::new();
-    follow_labelled(api, &format!("{MANAGED_LABEL}=true"), listed, |told| match told {
+    follow_labelled(&cx.supervision, api, &format!("{MANAGED_LABEL}=true"), listed, |told| match told {
         Told::Restarted => relisted.clear(),
         Told::Present { object, listing } => {
             let key = Key::of(&object.metadata);
