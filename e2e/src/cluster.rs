@@ -141,9 +141,17 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::service_account_token`].
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        self.service_account_kubeconfig_by(&self.server, namespace, name).await
+    }
+
+    /// As [`Cluster::service_account_kubeconfig`], with another URL of the API server.
+    ///
+    /// # Errors
+    /// As [`Cluster::service_account_token`].
+    pub async fn service_account_kubeconfig_by(&self, server: &str, namespace: &str, name: &str) -> Result<PathBuf> {
         let token = self.service_account_token(namespace, name).await?;
         let file = self.folder.join(format!("kubeconfig-{namespace}-{name}"));
-        fs::write(&file, kubeconfig_text(&self.server, &self.ca, &json!({ "token": token }))?)?;
+        fs::write(&file, kubeconfig_text(server, &self.ca, &json!({ "token": token }))?)?;
         Ok(file)
     }
 

@@ -26,7 +26,15 @@ impl Controller {
     /// # Errors
     /// If it isn't built or its service account is missing.
     pub async fn spawn(cluster: &Cluster, args: &[&str], env: &[(String, String)]) -> Result<Self> {
-        let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, Self::ACCOUNT).await?;
+        Self::spawn_by(cluster, cluster.server(), args, env).await
+    }
+
+    /// As [`Controller::spawn`], reaching the API server at another URL.
+    ///
+    /// # Errors
+    /// As [`Controller::spawn`].
+    pub async fn spawn_by(cluster: &Cluster, server: &str, args: &[&str], env: &[(String, String)]) -> Result<Self> {
+        let kubeconfig = cluster.service_account_kubeconfig_by(server, NAMESPACE, Self::ACCOUNT).await?;
         let [metrics, live] = ports::free()?;
         let process = Launch::new("controller", deps::own_program("controller")?, cluster.folder())
             .args([format!("--metrics-addr=127.0.0.1:{metrics}"), format!("--live-addr=127.0.0.1:{live}")])
@@ -49,6 +57,11 @@ impl Controller {
     /// Where its readiness is told.
     pub fn ready_url(&self) -> &str {
         &self.live
+    }
+
+    /// Where it tells whether it is alive.
+    pub fn alive_url(&self) -> String {
+        self.live.replace("/readyz", "/healthz")
     }
 
     /// The sum of a metric's samples whose labels contain all the given texts.
