@@ -184,7 +184,8 @@ mod tests {
             let crew = CrewSeen { queue: "q", workers: 1, running: Vec::new(), standstill };
             !stuck(&Seen { crews: vec![crew], ..quiet(now) }, now).is_empty()
         };
-        let rows: [(&str, Vec<(bool, bool, u64)>, bool); 6] = [
+        type Looks = Vec<(bool, bool, u64)>;
+        let rows: [(&str, Looks, bool); 6] = [
             ("two minutes", vec![(true, true, 0); 24], true),
             ("a little less", vec![(true, true, 0); 23], false),
             ("nothing waits", vec![(false, true, 0); 100], false),
