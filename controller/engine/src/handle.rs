@@ -1,29 +1,41 @@
 //! One open store: the layers around its provider.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use provider::{Calls, Capabilities, Error, ErrorKind, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
+use provider::{Capabilities, Error, ErrorKind, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
 use secret::{SecretBytes, SecretMap};
-use telemetry::{CallStatus, Metrics};
+use telemetry::Metrics;
 use tokio::sync::Semaphore;
 
-use crate::coalesce::{Answer, Coalesce};
+use crate::desk::{Desk, Recovered};
+use crate::flights::{Flights, Way};
+use crate::identity::StoreIdentity;
+use crate::keep::{Counted, Keep};
 
 /// A find as a whole, in logs.
 const FIND: &str = "GetAllSecrets";
+/// Bytes of values that are kept after they were read, and of finds. It spares reads of shared keys when thousands of
+/// objects start together, a few seconds long; a store that holds more is read again, which costs calls but nothing else.
+const KEPT_READS: usize = 6 << 20;
+const KEPT_FINDS: usize = 2 << 20;
 
 /// How much one store may be asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Calls to one store at a time.
     pub in_flight: usize,
-    /// How long one read may take altogether, retries included.
+    /// How long one read may take altogether: the wait for its turn, and the call with its retries. A store whose
+    /// `retrySettings` take longer gets what they take, see [`Provider::patience`].
     pub deadline: Duration,
+    /// How far a store's `retrySettings` may widen the deadline.
+    pub longest_deadline: Duration,
     /// Finds in one store at a time. Each makes some calls at a time of its own.
     pub finds_in_flight: usize,
     /// How long one find may take altogether: it may read thousands of remote keys.
     pub find_deadline: Duration,
+    /// How long opening a store may take, login and retries included.
+    pub open_deadline: Duration,
 }
 
 impl Default for Limits {
@@ -31,21 +43,45 @@ impl Default for Limits {
         Self {
             in_flight: 64,
             deadline: Duration::from_secs(30),
+            longest_deadline: Duration::from_secs(300),
             finds_in_flight: 4,
             find_deadline: Duration::from_secs(120),
+            open_deadline: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What the handles of an engine share.
+pub(crate) struct Common {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: Limits,
+    pub(crate) reads: Arc<Keep<ReadKey, Payload>>,
+    pub(crate) finds: Arc<Keep<Find, SecretMap>>,
+    pub(crate) recovered: Recovered,
+}
+
+impl Common {
+    pub(crate) fn new(metrics: Arc<Metrics>, limits: Limits) -> Self {
+        Self {
+            metrics,
+            limits,
+            reads: Keep::new(KEPT_READS),
+            finds: Keep::new(KEPT_FINDS),
+            recovered: Recovered::default(),
         }
     }
 }
 
 /// An open store, shared by all that use it.
 pub struct Handle {
+    /// Tells its kept answers from those of other handles.
+    number: u64,
     provider: Arc<dyn Provider>,
-    reads: Coalesce<ReadKey, Payload>,
-    finds: Coalesce<Find, SecretMap>,
-    permits: Arc<Semaphore>,
+    desk: Arc<Desk>,
+    reads: Flights<ReadKey, Arc<Counted<Payload>>>,
+    finds: Flights<Find, Arc<Counted<SecretMap>>>,
     find_permits: Arc<Semaphore>,
-    metrics: Arc<Metrics>,
-    limits: Limits,
+    common: Arc<Common>,
 }
 
 /// What a find brought.
@@ -58,73 +94,100 @@ pub struct Found {
 }
 
 impl Handle {
-    pub(crate) fn new(provider: Arc<dyn Provider>, metrics: Arc<Metrics>, limits: Limits) -> Self {
-        Self {
-            provider,
-            reads: Coalesce::default(),
-            finds: Coalesce::default(),
-            permits: Arc::new(Semaphore::new(limits.in_flight)),
-            find_permits: Arc::new(Semaphore::new(limits.finds_in_flight)),
-            metrics,
-            limits,
-        }
+    pub(crate) fn new(number: u64, provider: Arc<dyn Provider>, identity: StoreIdentity, common: Arc<Common>) -> Self {
+        let (metrics, recovered) = (common.metrics.clone(), common.recovered.clone());
+        let desk = Arc::new(Desk::new(provider.clone(), identity, metrics, &common.limits, recovered));
+        let find_permits = Arc::new(Semaphore::new(common.limits.finds_in_flight));
+        Self { number, provider, desk, reads: Flights::default(), finds: Flights::default(), find_permits, common }
     }
 
-    /// One value of the backend.
+    /// One value of the backend. `asked` is the asker's trigger, on tokio's clock: when whatever made it ask happened. The
+    /// answer is of a read that began then or later.
     ///
     /// # Errors
-    /// The provider's; `Timeout` when the store doesn't answer within the deadline.
-    pub async fn value(&self, reference: &RemoteRef) -> Result<SecretBytes, Error> {
-        match self.read(&reference.read).await {
+    /// The provider's. `Timeout` when the store doesn't answer, or gives the read no turn, within the deadline. While the
+    /// store can't be reached, its last failure at once; while it wants quiet, what it said, with `Retry::After`.
+    pub async fn value(&self, reference: &RemoteRef, asked: Instant) -> Result<SecretBytes, Error> {
+        match self.read(&reference.read, asked).await {
             Ok(payload) => self.provider.value(&payload, reference),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(self.provider.missing_value(error, reference)),
             Err(error) => Err(error),
         }
     }
 
-    /// All values of one remote key.
+    /// All values of one remote key. `asked` as in [`Handle::value`].
     ///
     /// # Errors
     /// As [`Handle::value`].
-    pub async fn map(&self, reference: &RemoteRef) -> Result<SecretMap, Error> {
-        let payload = self.read(&reference.read).await?;
+    pub async fn map(&self, reference: &RemoteRef, asked: Instant) -> Result<SecretMap, Error> {
+        let payload = self.read(&reference.read, asked).await?;
         self.provider.map(&payload, reference)
     }
 
-    /// All remote secrets that match. Identical finds in flight are one.
+    /// All remote secrets that match. `asked` as in [`Handle::value`].
     ///
     /// # Errors
-    /// The provider's; `Timeout` when the find takes longer than its deadline.
-    pub async fn find(&self, find: &Find) -> Result<Found, Error> {
-        let (flight, joined) = self.finds.join(find, || {
-            let (provider, permits) = (self.provider.clone(), self.find_permits.clone());
-            let calls = Counted { provider: provider.metric_name(), metrics: self.metrics.clone() };
-            let (deadline, find) = (self.limits.find_deadline, find.clone());
-            async move {
-                let Ok(_permit) = permits.acquire().await else { return Err(closed(FIND)) };
-                let outcome = tokio::time::timeout(deadline, provider.find(&find, &calls)).await;
-                outcome.unwrap_or_else(|_| Err(late_find(deadline))).map(Arc::new)
+    /// The provider's; `Timeout` when the find takes longer than its deadline. Otherwise as [`Handle::value`].
+    pub async fn find(&self, find: &Find, asked: Instant) -> Result<Found, Error> {
+        let answer = loop {
+            let way = self.finds.ask(
+                find,
+                Some(asked),
+                || self.common.finds.fresh(self.number, find, asked),
+                |began| {
+                    let (permits, desk) = (self.find_permits.clone(), self.desk.clone());
+                    let (common, number, find) = (self.common.clone(), self.number, find.clone());
+                    async move {
+                        let deadline = common.limits.find_deadline;
+                        let work = async {
+                            desk.admits(&find)?;
+                            let Ok(_permit) = permits.acquire().await else { return Err(closed()) };
+                            desk.find(&find, &began).await
+                        };
+                        let found = tokio::time::timeout(deadline, work).await;
+                        let found = found.unwrap_or_else(|_| Err(late_find(deadline)));
+                        let answer = found.map(|values| common.finds.count(values));
+                        if let Some(began) = began.get() {
+                            common.finds.put((number, find), began, &answer, || !desk.is_retired());
+                        }
+                        answer
+                    }
+                },
+            );
+            if let Some(answer) = self.answer(way).await {
+                break answer?;
             }
-        });
-        if joined {
-            self.metrics.shared_read(self.provider.metric_name());
-        }
+        };
         // The last one to ask gets the map itself, without a copy.
-        let values = Arc::unwrap_or_clone(flight.await?);
+        let values = Arc::try_unwrap(answer).map_or_else(|shared| SecretMap::clone(&shared), Counted::take);
         Ok(Found { values, convert_first: self.provider.converts_found_names() })
     }
 
     /// Whether the store works.
     pub async fn validate(&self) -> Validation {
-        match tokio::time::timeout(self.limits.deadline, self.provider.validate()).await {
+        let deadline = self.common.limits.deadline;
+        match tokio::time::timeout(deadline, self.provider.validate()).await {
             Ok(validation) => validation,
-            Err(_) => Validation::Failed(late("Validate", self.limits.deadline)),
+            Err(_) => {
+                let text = format!(
+                    "the provider did not answer within {} s; check that its address can be reached from the controller",
+                    deadline.as_secs()
+                );
+                Validation::Failed(Error::new(ErrorKind::Timeout, "Validate", text))
+            }
         }
     }
 
     /// What the backend can do.
     pub fn capabilities(&self) -> Capabilities {
         self.provider.capabilities()
+    }
+
+    /// Takes it out of use: nothing is kept of it, nor asked for its sake. Who holds it still gets answers.
+    pub(crate) fn retire(&self) {
+        self.desk.retire();
+        self.common.reads.forget(self.number);
+        self.common.finds.forget(self.number);
     }
 
     pub(crate) async fn close(&self) {
@@ -134,45 +197,54 @@ impl Handle {
         }
     }
 
-    async fn read(&self, key: &ReadKey) -> Answer<Payload> {
-        let (flight, joined) = self.reads.join(key, || {
-            let provider = self.provider.clone();
-            let permits = self.permits.clone();
-            let metrics = self.metrics.clone();
-            let (deadline, key) = (self.limits.deadline, key.clone());
-            async move {
-                let Ok(_permit) = permits.acquire().await else { return Err(closed(provider.call_name(&key))) };
-                let outcome = tokio::time::timeout(deadline, provider.read(&key)).await;
-                let answer = outcome.unwrap_or_else(|_| Err(late(provider.call_name(&key), deadline)));
-                metrics.provider_call(provider.metric_name(), provider.call_name(&key), status(answer.is_ok()));
-                answer.map(Arc::new)
+    async fn read(&self, key: &ReadKey, asked: Instant) -> Result<Arc<Counted<Payload>>, Error> {
+        loop {
+            let way = self.reads.ask(
+                key,
+                Some(asked),
+                || self.common.reads.fresh(self.number, key, asked),
+                |began| {
+                    let (desk, common, number, key) =
+                        (self.desk.clone(), self.common.clone(), self.number, key.clone());
+                    async move {
+                        let answer = desk.read(&key, began.clone()).await;
+                        let answer = answer.map(|payload| common.reads.count(payload));
+                        if let Some(began) = began.get() {
+                            common.reads.put((number, key), began, &answer, || !desk.is_retired());
+                        }
+                        answer
+                    }
+                },
+            );
+            if let Some(answer) = self.answer(way).await {
+                return answer;
             }
-        });
-        if joined {
-            self.metrics.shared_read(self.provider.metric_name());
         }
-        flight.await
+    }
+
+    /// Waits for the answer; none if the question must be asked again.
+    async fn answer<V: Clone>(&self, way: Way<V>) -> Option<Result<V, Error>> {
+        match way {
+            Way::Kept(answer) => {
+                self.common.metrics.shared_read(self.provider.metric_name());
+                Some(answer)
+            }
+            Way::Joined(landing) => {
+                self.common.metrics.shared_read(self.provider.metric_name());
+                Some(landing.await)
+            }
+            Way::Started(landing) => Some(landing.await),
+            Way::After(landing) => {
+                // Not this asker's answer.
+                drop(landing.await);
+                None
+            }
+        }
     }
 }
 
-/// Counts the calls of a find.
-struct Counted {
-    provider: &'static str,
-    metrics: Arc<Metrics>,
-}
-
-impl Calls for Counted {
-    fn made(&self, call: &'static str, succeeded: bool) {
-        self.metrics.provider_call(self.provider, call, status(succeeded));
-    }
-}
-
-fn status(succeeded: bool) -> CallStatus {
-    if succeeded { CallStatus::Success } else { CallStatus::Error }
-}
-
-fn closed(operation: &'static str) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, "the store is closed")
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, FIND, "the store is closed")
 }
 
 fn late_find(deadline: Duration) -> Error {
@@ -182,122 +254,4 @@ fn late_find(deadline: Duration) -> Error {
         deadline.as_secs()
     );
     Error::new(ErrorKind::Timeout, FIND, text)
-}
-
-fn late(operation: &'static str, deadline: Duration) -> Error {
-    Error::new(
-        ErrorKind::Timeout,
-        operation,
-        format!(
-            "the provider did not answer within {} s; check that its address can be reached from the controller",
-            deadline.as_secs()
-        ),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use async_trait::async_trait;
-
-    use super::*;
-
-    /// Finds one secret after a second; a missing key isn't one for a single value.
-    #[derive(Default)]
-    struct Slow {
-        finds: Arc<AtomicUsize>,
-        at_a_time: Arc<AtomicUsize>,
-        most_at_a_time: Arc<AtomicUsize>,
-    }
-
-    #[async_trait]
-    impl Provider for Slow {
-        fn metric_name(&self) -> &'static str {
-            "Slow"
-        }
-
-        fn call_name(&self, _: &ReadKey) -> &'static str {
-            "Get"
-        }
-
-        async fn read(&self, _: &ReadKey) -> Result<Payload, Error> {
-            Err(Error::not_found("Get"))
-        }
-
-        fn value(&self, payload: &Payload, _: &RemoteRef) -> Result<SecretBytes, Error> {
-            Ok(payload.0.clone())
-        }
-
-        fn map(&self, _: &Payload, _: &RemoteRef) -> Result<SecretMap, Error> {
-            Ok(SecretMap::new())
-        }
-
-        fn missing_value(&self, _: Error, _: &RemoteRef) -> Error {
-            Error::new(ErrorKind::Invalid, "Get", "missing")
-        }
-
-        async fn find(&self, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
-            self.finds.fetch_add(1, Ordering::SeqCst);
-            let now = self.at_a_time.fetch_add(1, Ordering::SeqCst) + 1;
-            self.most_at_a_time.fetch_max(now, Ordering::SeqCst);
-            let seconds = if find.name.as_deref() == Some("for ever") { u64::MAX } else { 1 };
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            self.at_a_time.fetch_sub(1, Ordering::SeqCst);
-            calls.made("List", true);
-            Ok(SecretMap::from([("a".to_owned(), SecretBytes::from("1"))]))
-        }
-
-        fn converts_found_names(&self) -> bool {
-            true
-        }
-
-        fn capabilities(&self) -> Capabilities {
-            Capabilities::ReadOnly
-        }
-
-        async fn validate(&self) -> Validation {
-            Validation::Ready
-        }
-    }
-
-    fn named(name: &str) -> Find {
-        Find { name: Some(name.to_owned()), ..Find::default() }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn identical_finds_are_one_and_only_a_few_run_at_a_time() {
-        let provider = Slow::default();
-        let (finds, most) = (provider.finds.clone(), provider.most_at_a_time.clone());
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let handle = Handle::new(Arc::new(provider), metrics.clone(), Limits::default());
-        let wished: Vec<Find> = (0..20).map(|n| named(&format!("{}", n % 10))).collect();
-        let answers = futures::future::join_all(wished.iter().map(|find| handle.find(find))).await;
-        for answer in answers {
-            let found = answer.unwrap();
-            assert_eq!((found.values.len(), found.convert_first), (1, true));
-        }
-        assert_eq!((finds.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (10, 4));
-        let calls = r#"externalsecret_provider_api_calls_count{call="List",provider="Slow",status="success"} 10"#;
-        assert!(metrics.encode().unwrap().contains(calls));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_find_that_does_not_end_is_given_up_with_a_hint() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let handle = Handle::new(Arc::new(Slow::default()), metrics, Limits::default());
-        let error = handle.find(&named("for ever")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert!(error.to_string().starts_with("find did not end within 120 s; narrow spec.dataFrom[].find"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_provider_says_what_a_missing_key_is_to_a_single_value() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let handle = Handle::new(Arc::new(Slow::default()), metrics, Limits::default());
-        let read = ReadKey { key: "k".to_owned(), version: None, metadata: false };
-        let reference = RemoteRef { read, property: None };
-        assert_eq!(handle.value(&reference).await.unwrap_err().kind(), ErrorKind::Invalid);
-        assert_eq!(handle.map(&reference).await.unwrap_err().kind(), ErrorKind::NotFound);
-    }
 }

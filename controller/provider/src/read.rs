@@ -1,5 +1,7 @@
 //! The traits of a backend that can be read.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use secret::{SecretBytes, SecretMap};
 
@@ -66,7 +68,7 @@ pub enum Validation {
 /// An opened store: settings checked, credentials at hand. One lives for as long as the store and its credentials
 /// stay the same, and all objects that use the store share it.
 ///
-/// Only `read` and `find` reach out for values; picking a property from what `read` brought is pure, so that many
+/// Only `read`, `read_many` and `find` reach out for values; picking a property from what `read` brought is pure, so that many
 /// references to one remote key cost one read.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -81,6 +83,34 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// `NotFound` only if the backend said so about this very key; every other failure has another kind.
     async fn read(&self, key: &ReadKey) -> Result<Payload, Error>;
+
+    /// How many reads like that of `key` go in one call of [`Provider::read_many`]; 1: each by itself. May become 1 while
+    /// the store is open, such as when the backend refuses that call.
+    fn batch(&self, _key: &ReadKey) -> usize {
+        1
+    }
+
+    /// Reads remote keys of which [`Provider::batch`] says that they go together, no more than it says; one answer a key,
+    /// in their order. A key that the backend has trouble with is read by itself, so that its error is that of
+    /// [`Provider::read`]. Tells `calls` of each call.
+    ///
+    /// # Errors
+    /// Each key's as of [`Provider::read`].
+    async fn read_many(&self, keys: &[ReadKey], calls: &dyn Calls) -> Vec<Result<Payload, Error>> {
+        let mut answers = Vec::with_capacity(keys.len());
+        for key in keys {
+            let answer = self.read(key).await;
+            calls.made(self.call_name(key), answer.is_ok());
+            answers.push(answer);
+        }
+        answers
+    }
+
+    /// How long one read may take by the store's own settings, retries and the pauses between them included. `None`: the
+    /// caller's deadline does.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
 
     /// One value out of what `read` brought: the whole payload without a property.
     ///

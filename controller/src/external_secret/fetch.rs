@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::StoreKind;
+use api::{ProviderSpec, StoreKind};
 use engine::{Found, Handle, StoreIdentity};
 use futures::future::join_all;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use plan::data::{self, Fetched, Need, StoreName, What};
@@ -32,7 +31,7 @@ pub(super) async fn fetch(
     attempt: &Attempt,
 ) -> Vec<Result<Fetched, Error>> {
     let needs = data::needs(&seen.object.spec);
-    let answers = join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, generators, need, attempt.now)));
+    let answers = join_all(needs.iter().map(|need| one(cx, &seen.key.namespace, generators, need, attempt)));
     attempt.slot.given_up(answers).await
 }
 
@@ -41,20 +40,21 @@ async fn one(
     namespace: &str,
     generators: &Generators,
     need: &Need,
-    now: Timestamp,
+    attempt: &Attempt,
 ) -> Result<Fetched, Error> {
     let (store, what) = match need {
         Need::Read { store, what } => (store, what),
         Need::Generate(generator) => {
-            return generate::generate(cx, namespace, generators, generator, now).await.map(Fetched::Generated);
+            return generate::generate(cx, namespace, generators, generator, attempt.now).await.map(Fetched::Generated);
         }
     };
     let handle = usable(cx, namespace, store).await?;
     match what {
-        What::Value(reference) => handle.value(reference).await.map(Fetched::Value),
-        What::Map(reference) => handle.map(reference).await.map(Fetched::Map),
+        What::Value(reference) => handle.value(reference, attempt.asked).await.map(Fetched::Value),
+        What::Map(reference) => handle.map(reference, attempt.asked).await.map(Fetched::Map),
         What::Find(find) => {
-            let found = handle.find(find).await.map_err(|error| error.context("error getting all secrets"))?;
+            let found =
+                handle.find(find, attempt.asked).await.map_err(|error| error.context("error getting all secrets"))?;
             let Found { values, convert_first } = found;
             Ok(Fetched::Found { values, convert_first })
         }
@@ -127,13 +127,13 @@ pub(crate) async fn open(
     };
     let (context, store, consumer) = (cx.clone(), record.key.clone(), consumer.map(str::to_owned));
     let credentials = StoreCredentials { context, store, consumer, apart };
-    cx.engine.handle(&identity, || async move { open_provider(credentials, &spec, record).await }).await
+    cx.engine.handle(&identity, || open_provider(credentials, spec, record.clone())).await
 }
 
 async fn open_provider(
     credentials: StoreCredentials,
-    spec: &api::ProviderSpec,
-    record: &StoreRecord,
+    spec: ProviderSpec,
+    record: StoreRecord,
 ) -> Result<Box<dyn Provider>, Error> {
     let StoreCredentials { context: cx, store, consumer, apart: _ } = &credentials;
     let place = StoreUse { kind: store.kind, name: store.name.clone(), namespace: consumer.clone() };
@@ -141,7 +141,7 @@ async fn open_provider(
     let credentials = Arc::new(credentials);
     let retry = record.spec.retry_settings.as_ref();
     let open = OpenContext { store: place, credentials, retry, environment: &cx.environment, http: &cx.http };
-    providers::open(spec, open).await
+    providers::open(&spec, open).await
 }
 
 #[cfg(test)]
@@ -151,6 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock;
     use crate::fixtures;
 
     #[tokio::test]
@@ -192,7 +193,7 @@ mod tests {
         let mut handles = Vec::new();
         for namespace in ["shop", "lab"] {
             let handle = open(&cx, &referent, Some(namespace)).await.unwrap();
-            handle.value(&reference).await.unwrap_err();
+            handle.value(&reference, clock::instant()).await.unwrap_err();
             assert!(read(&api, namespace) > 0, "{namespace}: {:?}", api.requests());
             handles.push(handle);
         }
@@ -203,7 +204,7 @@ mod tests {
         let fixed = record(json!({"name": "token", "key": "token", "namespace": "lab"}));
         let before = read(&api, "shop");
         let both = (open(&cx, &fixed, Some("shop")).await.unwrap(), open(&cx, &fixed, Some("lab")).await.unwrap());
-        both.0.value(&reference).await.unwrap_err();
+        both.0.value(&reference, clock::instant()).await.unwrap_err();
         assert!(Arc::ptr_eq(&both.0, &both.1));
         assert_eq!(read(&api, "shop"), before);
     }

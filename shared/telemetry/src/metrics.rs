@@ -89,10 +89,14 @@ pub struct Metrics {
     watch_interruptions: IntCounterVec,
     oldest_overdue: IntGauge,
     shared_reads: CounterVec,
+    batched_reads: CounterVec,
+    throttles: CounterVec,
+    breakers_open: IntGaugeVec,
     deletions_held: IntGaugeVec,
 }
 
 const OBJECT: [&str; 2] = ["name", "namespace"];
+const STORE: [&str; 3] = ["kind", "namespace", "name"];
 const CONDITION: [&str; 4] = ["name", "namespace", "condition", "status"];
 /// A worker should be there within milliseconds; after a restart of a large cluster's controller it may take minutes.
 const WAIT_BUCKETS: [f64; 12] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0];
@@ -157,8 +161,18 @@ impl Metrics {
             &["kind", "name", "namespace"],
         )?;
         registry.register(Box::new(deletions_held.clone()))?;
+        let breakers_open = IntGaugeVec::new(
+            Opts::new(
+                "external_secrets_store_breaker_open",
+                "Sessions of the store whose reads are refused because it cannot be reached: 0 or, unless it has one for each \
+                 namespace, 1",
+            ),
+            &STORE,
+        )?;
+        registry.register(Box::new(breakers_open.clone()))?;
         Ok(Self {
             deletions_held,
+            breakers_open,
             sync_calls: counter(
                 "externalsecret_sync_calls_total",
                 "Total number of the External Secret sync calls",
@@ -176,8 +190,18 @@ impl Metrics {
             )?,
             shared_reads: counter(
                 "external_secrets_shared_reads_total",
-                "Reads that were answered by an identical read already in flight",
+                "Reads that were answered by an identical read in flight, or by one that began after what they were asked for",
                 &["provider"],
+            )?,
+            batched_reads: counter(
+                "external_secrets_batched_reads_total",
+                "Reads that shared one provider call with reads of other keys",
+                &["provider"],
+            )?,
+            throttles: counter(
+                "external_secrets_store_throttled_total",
+                "Calls that the store answered by asking for fewer",
+                &STORE,
             )?,
             conditions: [conditions("externalsecret")?, conditions("secretstore")?, conditions("clustersecretstore")?],
             durations: [durations("externalsecret")?, durations("secretstore")?, durations("clustersecretstore")?],
@@ -215,9 +239,31 @@ impl Metrics {
         self.provider_calls.with_label_values(&[provider, call, status.as_str()]).inc();
     }
 
-    /// A read was answered by one that was under way already.
+    /// A read was answered by another one that may answer it too.
     pub fn shared_read(&self, provider: &str) {
         self.shared_reads.with_label_values(&[provider]).inc();
+    }
+
+    /// So many reads of different keys went in one call.
+    pub fn batched_reads(&self, provider: &str, reads: usize) {
+        self.batched_reads.with_label_values(&[provider]).inc_by(reads as f64);
+    }
+
+    /// A store asked for fewer calls.
+    pub fn throttled(&self, kind: &str, namespace: &str, name: &str) {
+        self.throttles.with_label_values(&[kind, namespace, name]).inc();
+    }
+
+    /// The breaker of one of a store's sessions opened (1) or closed (-1), or is there now (0).
+    pub fn breaker_open(&self, kind: &str, namespace: &str, name: &str, change: i64) {
+        self.breakers_open.with_label_values(&[kind, namespace, name]).add(change);
+    }
+
+    /// The last session of a store is over: its series go too.
+    pub fn forget_session(&self, kind: &str, namespace: &str, name: &str) {
+        // A series that was never set has nothing to remove.
+        self.breakers_open.remove_label_values(&[kind, namespace, name]).ok();
+        self.throttles.remove_label_values(&[kind, namespace, name]).ok();
     }
 
     /// The condition `Ready` of an object: sets the two series to 1 and 0.
