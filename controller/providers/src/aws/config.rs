@@ -150,6 +150,16 @@ impl Settings {
         }
     }
 
+    /// How long one call may take with the store's own retry settings: each try to its end, and the pauses.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        if self.operation_timeout.is_some() {
+            return None;
+        }
+        let tries = self.retry.max_attempts();
+        let pauses = self.retry.max_backoff().saturating_mul(tries.saturating_sub(1));
+        Some(TOTAL_TIMEOUT.saturating_mul(tries).saturating_add(pauses))
+    }
+
     /// What all clients of the store share; it has no credentials yet.
     pub(super) fn sdk_config(&self, http: SharedHttpClient) -> SdkConfig {
         let mut timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(TOTAL_TIMEOUT);
@@ -225,16 +235,18 @@ fn tags(
     tags
 }
 
-/// `maxRetries` is the number of tries, as in the reference; `retryInterval` the longest pause between them.
+/// `maxRetries` is the number of tries, as in the reference; `retryInterval` the time between them, always the same. None,
+/// or one of zero, leaves the SDK's growing pauses.
 fn retries(settings: Option<&RetrySettings>) -> Result<(RetryConfig, Option<Duration>), Error> {
     let Some(settings) = settings else {
         return Ok((RetryConfig::standard().with_max_attempts(ATTEMPTS), Some(TOTAL_TIMEOUT)));
     };
     let Retries { max, interval } = Retries::of(settings)?;
     let mut config = RetryConfig::standard().with_max_attempts(max.unwrap_or(ATTEMPTS).max(1));
-    // The SDK draws each pause between nothing and this; zero stands for its own.
     if let Some(interval) = interval.filter(|interval| !interval.is_zero()) {
-        config = config.with_initial_backoff(interval).with_max_backoff(interval);
+        // The static base is what the SDK calls no jitter.
+        config =
+            config.with_initial_backoff(interval).with_max_backoff(interval).with_use_static_exponential_base(true);
     }
     Ok((config, None))
 }

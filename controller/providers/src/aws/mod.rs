@@ -2,9 +2,10 @@
 //!
 //! `config.rs` checks the settings, `auth.rs` gets credentials (static, the SDK's default chain, assumed roles),
 //! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `secrets_manager` and `parameter_store` read and find,
-//! `value.rs` picks values, `error.rs` sorts what AWS says. For users: `docs/providers/aws.md`.
+//! `batch.rs` has what reading many keys in one call needs, `value.rs` picks values, `error.rs` sorts what AWS says. For users: `docs/providers/aws.md`.
 
 mod auth;
+mod batch;
 mod config;
 mod error;
 mod parameter_store;

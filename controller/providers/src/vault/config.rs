@@ -44,6 +44,15 @@ pub(super) struct Connection {
     pub(super) timeout: Duration,
 }
 
+impl Connection {
+    /// How long one request may take if that was set at all: each try to its end, and the pauses.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let (retries, wait, timeout) = (self.retries, self.wait, self.timeout);
+        let set = (retries, wait, timeout) != (DEFAULT_RETRIES, DEFAULT_WAIT, TOTAL_TIMEOUT);
+        set.then(|| timeout.saturating_mul(retries.saturating_add(1)).saturating_add(wait.saturating_mul(retries)))
+    }
+}
+
 /// How to get a token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Login {

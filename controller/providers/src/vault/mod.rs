@@ -15,6 +15,7 @@ mod session;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::VaultProvider;
 use async_trait::async_trait;
@@ -70,6 +71,10 @@ impl Provider for Vault {
 
     async fn read(&self, key: &ReadKey) -> Result<Payload, Error> {
         read::read(self, key).await
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        self.wire.patience()
     }
 
     fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {

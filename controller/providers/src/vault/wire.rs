@@ -74,6 +74,11 @@ impl Wire {
         }
     }
 
+    /// See [`Connection::patience`].
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.connection.patience()
+    }
+
     fn wait(&self) -> Duration {
         self.connection.wait
     }

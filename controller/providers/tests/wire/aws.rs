@@ -1,14 +1,15 @@
 //! AWS: versions, binary values, prefix, roles, web identity, retries.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::RetrySettings;
-use provider::{ErrorKind, Validation};
+use provider::{ErrorKind, Provider, Validation};
 use providers::AwsWebIdentity;
 use serde_json::{Value, json};
 
-use crate::support::{Lookup, Opening, Reply, Seen, Stub, reference, value};
+use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, reference, value};
 
 /// An STS whose credentials are named after the role, in the order in which roles were assumed.
 fn sts(seen: &Seen) -> Reply {
@@ -180,4 +181,156 @@ async fn answers_that_pass_are_tried_again_as_the_store_says() {
         assert!(paused <= Duration::from_millis(longest + 5 * tries as u64), "{code}: {paused:?} for {longest} ms");
         assert_eq!(paused > Duration::ZERO, tries > 1, "{code}: {paused:?}");
     }
+}
+
+/// Reads many keys in one call, as texts; and the calls that it took.
+async fn many(store: &dyn Provider, keys: &[&str]) -> (Vec<Result<String, String>>, Vec<(&'static str, usize)>) {
+    let (keys, made): (Vec<_>, _) = (keys.iter().map(|key| reference(key, None, None).read).collect(), Made::default());
+    let answers = store.read_many(&keys, &made).await.into_iter().map(|answer| match answer {
+        Ok(payload) => Ok(payload.0.expose_str().unwrap().to_owned()),
+        Err(error) => Err(error.to_string()),
+    });
+    (answers.collect(), made.0.into_inner().unwrap().into_iter().collect())
+}
+
+fn target(seen: &Seen) -> String {
+    seen.header("x-amz-target").and_then(|target| target.split('.').nth(1)).unwrap_or_default().to_owned()
+}
+
+/// Secrets Manager with `a`, `b`, the ARN `arn:c`, and `locked`, which can be read by itself only.
+fn secrets_manager(seen: &Seen) -> Reply {
+    let (body, target) = (seen.json(), target(seen));
+    if target == "GetSecretValue" {
+        return match body["SecretId"].as_str() {
+            Some("team/locked") => Reply::json(200, json!({"Name": "team/locked", "SecretString": "l"})),
+            Some("team/stale") => Reply::json(200, json!({"Name": "team/stale", "SecretString": "newest"})),
+            _ => Reply::json(400, json!({"__type": "ResourceNotFoundException"})),
+        };
+    }
+    let entry = |name: &str, value: &str| json!({"ARN": format!("arn:{name}"), "Name": name, "SecretString": value});
+    match body["NextToken"].as_str() {
+        None => {
+            let ids = json!(["team/a", "team/arn:c", "team/b", "team/locked", "team/none", "team/stale"]);
+            assert_eq!(body["SecretIdList"], ids);
+            let stale = json!({"Name": "team/stale", "SecretString": "old", "VersionStages": ["AWSPREVIOUS"]});
+            Reply::json(
+                200,
+                json!({"SecretValues": [entry("team/a", "1"), stale], "NextToken": "more",
+                    "Errors": [{"SecretId": "team/locked", "ErrorCode": "DecryptionFailure"}]}),
+            )
+        }
+        Some(_) => {
+            let c = json!({"ARN": "team/arn:c", "Name": "c", "SecretBinary": "Mw=="});
+            Reply::json(200, json!({"SecretValues": [entry("team/b", "2"), c], "NextToken": ""}))
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_secrets_are_read_in_one_call_and_the_rest_by_themselves() {
+    let stub = Stub::start(secrets_manager).await;
+    let store = opening(&stub.url(), json!({"prefix": "team/"})).open().await.unwrap();
+    let (answers, calls) = many(store.as_ref(), &["b", "a", "none", "arn:c", "locked", "a", "stale"]).await;
+    let ok = |text: &str| Ok(text.to_owned());
+    let missing = Err("Secret does not exist".to_owned());
+    assert_eq!(answers, [ok("2"), ok("1"), missing, ok("3"), ok("l"), ok("1"), ok("newest")]);
+    assert_eq!(calls, [("BatchGetSecretValue", 2), ("GetSecretValue", 3)]);
+}
+
+/// Parameter Store with `a` and `arn:b`; `none` isn't there.
+fn parameters(seen: &Seen) -> Reply {
+    let body = seen.json();
+    match target(seen).as_str() {
+        "GetParameters" => {
+            assert_eq!((&body["Names"], &body["WithDecryption"]), (&json!(["/a", "/arn:b", "/none"]), &json!(true)));
+            let parameters = json!([{"Name": "/a", "Value": "1"}, {"Name": "b", "ARN": "/arn:b", "Value": "2"}]);
+            Reply::json(200, json!({"Parameters": parameters, "InvalidParameters": ["/none"]}))
+        }
+        _ => Reply::json(400, json!({"__type": "ParameterNotFound"})),
+    }
+}
+
+fn parameter_store(url: &str) -> Opening {
+    let mut opening = opening(url, json!({"service": "ParameterStore", "prefix": "/"}));
+    opening.environment.aws.ssm_endpoint = Some(url.to_owned());
+    opening
+}
+
+#[tokio::test]
+async fn many_parameters_are_read_in_one_call_and_the_rest_by_themselves() {
+    let stub = Stub::start(parameters).await;
+    let store = parameter_store(&stub.url()).open().await.unwrap();
+    let (answers, calls) = many(store.as_ref(), &["none", "a", "arn:b"]).await;
+    assert_eq!(answers, [Err("Secret does not exist".to_owned()), Ok("1".to_owned()), Ok("2".to_owned())]);
+    assert_eq!(calls, [("GetParameter", 1), ("GetParameters", 1)]);
+}
+
+#[tokio::test]
+async fn only_plain_reads_go_together() {
+    let url = "http://127.0.0.1:1";
+    for (opening, size) in [(opening(url, json!({})), 20), (parameter_store(url), 10)] {
+        let store = opening.open().await.unwrap();
+        let mut metadata = reference("k", None, None).read;
+        metadata.metadata = true;
+        let sizes = [None, Some(""), Some("1")].map(|version| store.batch(&reference("k", version, None).read));
+        assert_eq!((sizes, store.batch(&metadata)), ([size, size, 1], 1));
+    }
+}
+
+#[tokio::test]
+async fn a_call_for_many_that_is_refused_is_not_made_again_and_trouble_has_the_words_of_one() {
+    // Code of the call for many; calls for many and for one that it makes of two keys; whether it is made again.
+    let cases = [
+        ("AccessDeniedException", 400, 1, 2, false),
+        ("UnknownOperationException", 400, 1, 2, false),
+        ("ValidationException", 400, 1, 2, true),
+        ("ThrottlingException", 400, 1, 0, true),
+        ("InternalServiceError", 500, 1, 0, true),
+    ];
+    for service in ["SecretsManager", "ParameterStore"] {
+        for (code, status, together, apart, again) in cases {
+            let stub = Stub::start(move |seen| match target(seen).as_str() {
+                "BatchGetSecretValue" | "GetParameters" => Reply::json(status, json!({"__type": code})),
+                _ if apart == 0 => Reply::json(status, json!({"__type": code})),
+                "GetSecretValue" => Reply::json(200, json!({"Name": "x", "SecretString": "v"})),
+                _ => Reply::json(200, json!({"Parameter": {"Name": "x", "Value": "v"}})),
+            })
+            .await;
+            let opening = match service {
+                "SecretsManager" => opening(&stub.url(), json!({})),
+                _ => parameter_store(&stub.url()),
+            };
+            let store = opening.open().await.unwrap();
+            let (answers, calls) = many(store.as_ref(), &["a", "b"]).await;
+            let one = value(store.as_ref(), &reference("a", None, None)).await.map_err(|error| error.to_string());
+            assert_eq!(answers, [one.clone(), one], "{service} {code}");
+            let count = |of: fn(&str) -> bool| calls.iter().filter(|(call, _)| of(call)).map(|(_, n)| n).sum::<usize>();
+            let is_many = |call: &str| call.starts_with("Batch") || call.ends_with('s');
+            assert_eq!(
+                (count(is_many), count(|call| !(call.starts_with("Batch") || call.ends_with('s')))),
+                (together, apart)
+            );
+            assert_eq!(store.batch(&reference("a", None, None).read) > 1, again, "{service} {code}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_retry_interval_is_the_pause_as_it_is_written() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let noted = times.clone();
+    let stub = Stub::start(move |_| {
+        noted.lock().unwrap().push(tokio::time::Instant::now());
+        Reply::json(500, json!({"__type": "InternalServiceError"}))
+    })
+    .await;
+    let mut opening = opening(&stub.url(), json!({}));
+    opening.retry = Some(RetrySettings { max_retries: Some(4), retry_interval: Some("3s".to_owned()) });
+    let store = opening.open().await.unwrap();
+    // Four tries of ten seconds, and three pauses.
+    assert_eq!(store.patience(), Some(Duration::from_secs(49)));
+    store.read(&reference("k", None, None).read).await.unwrap_err();
+    let times = times.lock().unwrap();
+    let pauses: Vec<u64> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
+    assert_eq!(pauses, [3, 3, 3]);
 }

@@ -1,9 +1,12 @@
-//! AWS Systems Manager Parameter Store. `read.rs` reads one parameter, `find.rs` finds many.
+//! AWS Systems Manager Parameter Store. `read.rs` reads one parameter, `batch.rs` several, `find.rs` finds many.
 //!
 //! API: <https://docs.aws.amazon.com/systems-manager/latest/APIReference/>.
 
+mod batch;
 mod find;
 mod read;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -12,12 +15,14 @@ use aws_sdk_ssm::Client;
 use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
 use secret::{SecretBytes, SecretMap};
 
+use super::batch::{Batches, is_plain};
 use super::config::Settings;
 use super::error::Target;
 use super::{auth, value};
 
 pub(super) const METRIC_NAME: &str = "AWS/ParameterStore";
 pub(super) const GET: &str = "GetParameter";
+const GET_MANY: &str = "GetParameters";
 const TAGS: &str = "ListTagsForResource";
 const BY_PATH: &str = "GetParametersByPath";
 /// The operation, and its name in the metric, which in the reference lacks the last letter.
@@ -30,6 +35,8 @@ pub(super) struct ParameterStore {
     credentials: SharedCredentialsProvider,
     prefix: String,
     target: Target,
+    batches: Batches,
+    patience: Option<Duration>,
 }
 
 impl ParameterStore {
@@ -40,7 +47,9 @@ impl ParameterStore {
             client: Client::from_conf(config.build()),
             credentials,
             target: Target::ssm(&settings),
+            patience: settings.patience(),
             prefix: settings.prefix,
+            batches: Batches::default(),
         }
     }
 }
@@ -57,6 +66,18 @@ impl Provider for ParameterStore {
 
     async fn read(&self, key: &ReadKey) -> Result<Payload, Error> {
         read::read(self, key).await
+    }
+
+    fn batch(&self, key: &ReadKey) -> usize {
+        if self.batches.allowed() && is_plain(key) { batch::SIZE } else { 1 }
+    }
+
+    async fn read_many(&self, keys: &[ReadKey], calls: &dyn Calls) -> Vec<Result<Payload, Error>> {
+        batch::read_many(self, keys, calls).await
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        self.patience
     }
 
     fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {

@@ -3,8 +3,6 @@
 //! Lives here: which call finds what, and what is done when the calls that read many secrets at once aren't allowed.
 //! Names are whole names: `prefix` has no part in finding.
 
-use std::sync::atomic::Ordering;
-
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use futures::StreamExt;
 use futures::stream;
@@ -12,14 +10,13 @@ use provider::{Calls, Error, ErrorKind, Find, Gathered};
 use secret::{SecretBytes, SecretMap};
 
 use super::super::error::{of_page_without_list, of_sdk};
+use super::batch::SIZE;
 use super::read::{NEWEST, content};
 use super::{BATCH, GET, LIST, SecretsManager};
 use crate::name_pattern::NamePattern;
 
 /// Names in one page of a list, the most that AWS gives.
 const PAGE: i32 = 100;
-/// Secrets that are read by name in one call, the most that AWS takes.
-const BATCH_SIZE: usize = 20;
 /// Calls of one find at a time.
 const AT_A_TIME: usize = 4;
 
@@ -162,10 +159,10 @@ impl Search<'_> {
     /// Reads secrets by name, many at once if that is allowed.
     async fn read(&mut self, names: Vec<String>, refused: Refused) -> Result<(), Error> {
         let (store, calls) = (self.store, self.calls);
-        if names.len() == 1 || store.no_batches.load(Ordering::Relaxed) {
+        if names.len() == 1 || !store.batches.allowed() {
             return self.read_one_by_one(names, refused).await;
         }
-        let batches: Vec<Vec<String>> = names.chunks(BATCH_SIZE).map(<[String]>::to_vec).collect();
+        let batches: Vec<Vec<String>> = names.chunks(SIZE).map(<[String]>::to_vec).collect();
         let mut answers =
             stream::iter(batches).map(|batch| read_batch(store, calls, batch)).buffer_unordered(AT_A_TIME);
         let mut apart = Vec::new();
@@ -204,7 +201,7 @@ impl Search<'_> {
     }
 }
 
-/// Reads up to [`BATCH_SIZE`] secrets. Those that AWS has trouble with, or all if it doesn't take the call, are left for
+/// Reads up to [`SIZE`] secrets. Those that AWS has trouble with, or all if it doesn't take the call, are left for
 /// a call of their own.
 async fn read_batch(
     store: &SecretsManager,
@@ -216,7 +213,7 @@ async fn read_batch(
     let answer = match sent.map_err(|e| of_sdk(&e, BATCH, &store.target)) {
         Ok(answer) => answer,
         Err(error) if may_do_without(&error) => {
-            store.no_batches.store(true, Ordering::Relaxed);
+            store.batches.refuse(BATCH, &error);
             return Ok((Vec::new(), names));
         }
         Err(error) => return Err(error),

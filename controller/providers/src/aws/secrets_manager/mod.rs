@@ -2,10 +2,11 @@
 //!
 //! API: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/>.
 
+mod batch;
 mod find;
 mod read;
 
-use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -14,6 +15,7 @@ use aws_sdk_secretsmanager::Client;
 use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
 use secret::{SecretBytes, SecretMap};
 
+use super::batch::{Batches, is_plain};
 use super::config::Settings;
 use super::error::Target;
 use super::{auth, value};
@@ -30,8 +32,8 @@ pub(super) struct SecretsManager {
     credentials: SharedCredentialsProvider,
     prefix: String,
     target: Target,
-    /// Whether reading several secrets by name in one call was refused: the reference doesn't need the right to it.
-    no_batches: AtomicBool,
+    batches: Batches,
+    patience: Option<Duration>,
 }
 
 impl SecretsManager {
@@ -42,8 +44,9 @@ impl SecretsManager {
             client: Client::from_conf(config.build()),
             credentials,
             target: Target::secrets_manager(&settings),
+            patience: settings.patience(),
             prefix: settings.prefix,
-            no_batches: AtomicBool::new(false),
+            batches: Batches::default(),
         }
     }
 }
@@ -60,6 +63,18 @@ impl Provider for SecretsManager {
 
     async fn read(&self, key: &ReadKey) -> Result<Payload, Error> {
         read::read(self, key).await
+    }
+
+    fn batch(&self, key: &ReadKey) -> usize {
+        if self.batches.allowed() && is_plain(key) { batch::SIZE } else { 1 }
+    }
+
+    async fn read_many(&self, keys: &[ReadKey], calls: &dyn Calls) -> Vec<Result<Payload, Error>> {
+        batch::read_many(self, keys, calls).await
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        self.patience
     }
 
     fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {
