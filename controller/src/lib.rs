@@ -18,6 +18,7 @@ mod health;
 mod ingest;
 mod lookup;
 mod queue;
+mod recovery;
 mod run;
 mod secret_store;
 mod status_write;

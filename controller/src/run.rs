@@ -19,7 +19,7 @@ use crate::events::Events;
 use crate::supervision::{LOOK, Supervision};
 use crate::workers::{ExternalSecrets, Stores};
 use crate::workqueue::Workqueue;
-use crate::{api_client, dispatch, health, ingest};
+use crate::{api_client, dispatch, health, ingest, recovery};
 
 /// Stores checked at a time; those that wait for their backend don't count.
 const STORES_AT_A_TIME: usize = 16;
@@ -102,6 +102,7 @@ async fn serve(args: Args) -> Result<(), String> {
     let urgent = cx.external_secrets.clone();
     tasks.spawn(event_writer.run(move || urgent.has_urgent()).map(|()| Err("the event writer ended".to_owned())));
     tasks.spawn(measure(cx.clone()));
+    tasks.spawn(recovery::run(cx.clone(), cx.engine.recovered()));
     if args.unsafe_allow_generic_targets {
         tracing::info!("targets of any kind are allowed; who may read them may read the secrets in them");
         tasks.spawn(ingest::generic::run(cx.clone(), args.namespace.clone()));

@@ -12,6 +12,7 @@ use std::time::Duration;
 use api::{ClusterSecretStore, GoDuration, ProviderSpec, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
 use plan::event::{EventReason, Note};
 use plan::store::{self, Checked, StoreVerdict};
+use provider::{ErrorKind, Validation};
 use telemetry::{Kind, ReadyStatus};
 
 use crate::clock;
@@ -28,6 +29,9 @@ pub(crate) use unreadable::{OBSTACLE, refuse_unreadable};
 
 /// On a store: no events about the state of its provider's maintenance.
 pub(crate) const IGNORE_MAINTENANCE: &str = "external-secrets.io/ignore-maintenance-checks";
+
+/// A store that can't be reached is checked again after this: one check a store is little, and all its users wait for it.
+const UNREACHABLE: Duration = Duration::from_secs(5);
 
 /// Brings one store's condition to what a check of it says.
 pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey, slot: &Slot) -> Next {
@@ -86,6 +90,7 @@ async fn attempt(cx: &Arc<Context>, key: &StoreKey, now: jiff::Timestamp, slot: 
         // I/O
         Told::Well => good,
         Told::Failed => bad,
+        Told::Unreachable => Next::After(UNREACHABLE),
         Told::NotWritten => Next::Backoff,
     }
 }
@@ -114,6 +119,8 @@ enum Told {
     Well,
     /// The check failed.
     Failed,
+    /// It failed for want of an answer.
+    Unreachable,
     /// The status could not be written.
     NotWritten,
 }
@@ -127,18 +134,17 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
     let generation = record.meta.generation.unwrap_or_default();
     let earlier = cx.world.put_check(key, StoreCheck { generation, ready });
     let first = earlier.is_none_or(|earlier| earlier.generation != generation);
+    let changed = status.conditions != before.conditions;
     if failed {
-        tracing::error!(
-            kind = key.kind.as_str(),
-            namespace = key.namespace,
-            name = key.name,
-            error = note.message,
-            "store check failed"
-        );
+        let (kind, namespace, name) = (key.kind.as_str(), &key.namespace, &key.name);
+        if changed {
+            tracing::error!(kind, namespace, name, error = note.message, "store check failed");
+        } else {
+            tracing::debug!(kind, namespace, name, error = note.message, "store check failed again");
+        }
         // The next try opens it anew, with credentials as they are then.
         cx.retire(key);
     }
-    let changed = status.conditions != before.conditions;
     if changed {
         cx.events.tell(subject(record), note, now);
     }
@@ -153,12 +159,23 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
         store_checked(cx, key, ready);
     }
     match written {
+        Ok(()) if is_unreachable(checked) => Told::Unreachable,
         Ok(()) if failed => Told::Failed,
         Ok(()) => Told::Well,
         Err(error) => {
             tracing::debug!(namespace = key.namespace, name = key.name, error = %error, "store status not written");
             Told::NotWritten
         }
+    }
+}
+
+/// Whether the store can't work for want of an answer, rather than by what was answered or is written in it.
+fn is_unreachable(checked: &Checked) -> bool {
+    match checked {
+        Checked::NotOpened(error) | Checked::Opened(Validation::Failed(error), _) => {
+            matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
+        }
+        Checked::BadInterval(_) | Checked::Opened(Validation::Ready | Validation::Unknown(_), _) => false,
     }
 }
 
