@@ -181,6 +181,9 @@ fn aws_secrets_manager_with_static_credentials() -> Result {
         moto.create("aws/app", r#"{"user":"old"}"#).await?;
         moto.rotate("aws/app", r#"{"user":"ada","nested":{"port":5432},"dotted.key":"dot"}"#).await?;
         moto.create("aws/plain", "not JSON at all").await?;
+        for number in 1..=8 {
+            moto.create(&format!("aws/many-{number}"), &number.to_string()).await?;
+        }
         bed.apply(
             &ns,
             "
@@ -231,6 +234,24 @@ spec:
                     "stage",
                     "data: [{secretKey: k, remoteRef: {key: aws/app, property: user, version: AWSPREVIOUS}}]",
                     &[("k", "old")],
+                ),
+                // Four are read at once, the others in one call.
+                (
+                    "many",
+                    "data: [{secretKey: a, remoteRef: {key: aws/many-1}}, {secretKey: b, remoteRef: {key: aws/many-2}}, \
+                     {secretKey: c, remoteRef: {key: aws/many-3}}, {secretKey: d, remoteRef: {key: aws/many-4}}, \
+                     {secretKey: e, remoteRef: {key: aws/many-5}}, {secretKey: f, remoteRef: {key: aws/many-6}}, \
+                     {secretKey: g, remoteRef: {key: aws/many-7}}, {secretKey: h, remoteRef: {key: aws/many-8}}]",
+                    &[
+                        ("a", "1"),
+                        ("b", "2"),
+                        ("c", "3"),
+                        ("d", "4"),
+                        ("e", "5"),
+                        ("f", "6"),
+                        ("g", "7"),
+                        ("h", "8"),
+                    ],
                 ),
                 (
                     "extract",
