@@ -92,7 +92,8 @@ impl State {
         if reads.is_empty() {
             reads = take(&mut self.alone, 1);
         }
-        let together = together && batch(&reads.first()?.key) > 1;
+        let first = reads.first()?;
+        let together = together && batch(&first.key) > 1;
         self.in_flight += 1;
         self.in_flight_together += usize::from(together);
         Some(Call { reads, together })
