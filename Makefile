@@ -8,6 +8,10 @@ MAKEFLAGS += --no-print-directory
 CASES_AT_A_TIME ?= 6
 # ExternalSecrets of `make bench`.
 N ?= 5000
+# Which of its rows, by parts of their names; empty: all.
+ROWS ?=
+# Where it puts its figures, one JSON object a line.
+BENCH_JSON := target/bench.jsonl
 # How long each test of `make fuzz` runs.
 FUZZ_SECONDS ?= 60
 
@@ -95,8 +99,16 @@ cluster-down: ## End the clusters of `make cluster` and `make demo KEEP=1`.
 	@if [ -x $(TESTBED) ]; then $(TESTBED) cluster down; else echo "No cluster is running."; fi
 
 .PHONY: bench
-bench: release-programs ## Measure a first sync of N=5000 ExternalSecrets.
-	$(TESTBED) bench --objects=$(N) $(BENCH_ARGS)
+bench: release-programs ## Measure the controller with N=5000 ExternalSecrets; ROWS=cold,storm measures only these.
+	$(TESTBED) bench --objects=$(N) $(if $(ROWS),--rows=$(ROWS)) --json=$(BENCH_JSON) $(BENCH_ARGS)
+
+.PHONY: bench-all
+bench-all: BENCH_ARGS += --cold-objects=1000,20000
+bench-all: bench ## The same, and cold starts with 1,000 and 20,000.
+
+.PHONY: bench-chart
+bench-chart: ## Draw the last measurement's cold starts into docs/performance.svg.
+	$(TESTBED) bench-chart $(BENCH_JSON) docs/performance.svg
 
 .PHONY: bench-webhook
 bench-webhook: release-programs ## Measure a million reviews by the webhook, with wrk if it is installed.

@@ -74,7 +74,16 @@ impl Controller {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
                 && labels.iter().all(|label| line.contains(label))
         });
-        Ok(samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        // Not `sum`: that of nothing is minus zero.
+        Ok(samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).fold(0.0, |sum, it| sum + it))
+    }
+
+    /// Its process id.
+    ///
+    /// # Errors
+    /// If it couldn't be started.
+    pub async fn pid(&self) -> Result<u32> {
+        self.process.pid().await
     }
 
     /// What it has used so far.
@@ -82,7 +91,7 @@ impl Controller {
     /// # Errors
     /// If the process is gone.
     pub async fn usage(&self) -> Result<Usage> {
-        Usage::of(self.process.pid().await?)
+        Usage::of(self.pid().await?)
     }
 
     /// What it has logged so far.

@@ -30,8 +30,13 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
-    /// Measure a first sync of many ExternalSecrets.
+    /// Measure the controller beside a bare writer.
     Bench(bench::Options),
+    /// Draw the cold starts of a measurement.
+    BenchChart(bench::chart::ChartOptions),
+    /// Be what the controller is measured beside; `bench` starts this.
+    #[command(hide = true)]
+    BareWriter(bench::writer::WriterOptions),
     /// Measure how many reviews the webhook answers.
     BenchWebhook(bench_webhook::Options),
 }
@@ -86,6 +91,8 @@ async fn run(command: Command) -> Result {
         Command::Cluster(Cluster::Serve { folder, options }) => background::serve(&folder, &options).await,
         Command::Demo { keep } => demo::run(keep).await,
         Command::Bench(options) => bench::run(&options).await,
+        Command::BenchChart(options) => bench::chart::run(&options),
+        Command::BareWriter(options) => bench::writer::write(&options).await,
         Command::BenchWebhook(options) => bench_webhook::run(&options).await,
     }
 }
