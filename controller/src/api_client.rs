@@ -18,6 +18,8 @@ use tower::{BoxError, ServiceBuilder, service_fn};
 
 use crate::ingest::WATCH_SECONDS;
 use crate::supervision::Supervision;
+use crate::tenure::Tenure;
+use crate::tenure::guard::Guard;
 
 /// Until a connection stands, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -30,11 +32,23 @@ const RETRIES: u32 = 3;
 /// The longest that a request waits for its next try, whatever the API server says: it keeps a worker from others.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// A client of the cluster that the kubeconfig or the pod's service account names.
+/// Two ways to one API server.
+pub(crate) struct ApiClients {
+    /// For everything but leases.
+    pub(crate) client: Client,
+    /// For leases alone: whatever holds up other requests mustn't hold up a renewal.
+    pub(crate) leases: Client,
+}
+
+/// The clients of the cluster that the kubeconfig or the pod's service account names; `guard` stands before all but leases.
 ///
 /// # Errors
 /// If there is neither, or it can't be used; the text says what to do.
-pub(crate) async fn connect(metrics: Arc<Metrics>, supervision: Arc<Supervision>) -> Result<Client, String> {
+pub(crate) async fn connect(
+    guard: Guard,
+    metrics: Arc<Metrics>,
+    supervision: Arc<Supervision>,
+) -> Result<ApiClients, String> {
     let unusable = |error: &dyn std::fmt::Display| format!("cannot find the cluster: {error}; set KUBECONFIG");
     let mut config = Config::infer().await.map_err(|error| unusable(&error))?;
     config.connect_timeout = Some(CONNECT);
@@ -45,17 +59,28 @@ pub(crate) async fn connect(metrics: Arc<Metrics>, supervision: Arc<Supervision>
     // It would wait for as long as it is told, fifteen times over, with a worker.
     config.default_retry = false;
     let (host, namespace) = (host(&config.cluster_url), config.default_namespace.clone());
-    let plain = Client::try_from(config).map_err(|error| unusable(&error))?;
-    let valid_until = *plain.valid_until();
-    let send = move |request| {
-        let plain = plain.clone();
-        async move { plain.send(request).await }
+    let connect = |guard: Guard| -> Result<Client, String> {
+        let plain = Client::try_from(config.clone()).map_err(|error| unusable(&error))?;
+        let valid_until = *plain.valid_until();
+        let send = move |request| {
+            let plain = plain.clone();
+            async move { plain.send(request).await }
+        };
+        let client = over(send, &namespace, host.clone(), guard, metrics.clone(), supervision.clone());
+        Ok(client.with_valid_until(valid_until))
     };
-    Ok(over(send, &namespace, host, metrics, supervision).with_valid_until(valid_until))
+    Ok(ApiClients { client: connect(guard)?, leases: connect(Guard(Arc::new(Tenure::alone())))? })
 }
 
-/// The layers over whatever sends a request, outermost first: retries, then counting, which sees each try.
-fn over<S, F>(send: S, namespace: &str, host: String, metrics: Arc<Metrics>, supervision: Arc<Supervision>) -> Client
+/// The layers over whatever sends a request, outermost first: the guard of writes, retries, then counting, which sees each try.
+fn over<S, F>(
+    send: S,
+    namespace: &str,
+    host: String,
+    guard: Guard,
+    metrics: Arc<Metrics>,
+    supervision: Arc<Supervision>,
+) -> Client
 where
     S: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, kube::Error>> + Send + 'static,
@@ -77,7 +102,7 @@ where
             answer
         }
     });
-    let service = ServiceBuilder::new().layer(RetryLayer::new(Patience::default())).service(counted);
+    let service = ServiceBuilder::new().layer(guard).layer(RetryLayer::new(Patience::default())).service(counted);
     Client::new(service, namespace)
 }
 
@@ -194,7 +219,8 @@ mod tests {
             }
             async move { Ok(answer.body(Body::from(body.to_string().into_bytes())).unwrap()) }
         };
-        (over(send, "default", "10.0.0.1:443".into(), metrics.clone(), supervision), metrics, asked)
+        let guard = Guard(Arc::new(Tenure::alone()));
+        (over(send, "default", "10.0.0.1:443".into(), guard, metrics.clone(), supervision), metrics, asked)
     }
 
     /// The pauses between the tries, in whole seconds.

@@ -7,7 +7,11 @@ use std::time::Duration;
 use api::GoDuration;
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser};
 use plan::brake::{Brake, Share};
+use plan::lease::Timing;
+use plan::shards;
 use plan::template::Delims;
+
+use crate::tenure::{Mode, Sharding};
 
 /// Synchronises secrets of external systems into Kubernetes Secrets.
 #[derive(Clone, Debug, Parser)]
@@ -60,6 +64,27 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     pub deletion_brake_least: usize,
 
+    /// Let one of several replicas work at a time: the one that holds a Lease.
+    #[arg(long, default_value_t = false, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
+    pub enable_leader_election: bool,
+    /// Name of the leader's Lease, in the pod's own namespace.
+    #[arg(long, default_value = "external-secrets-controller")]
+    pub leader_election_id: String,
+    /// How long others wait for a leader that doesn't renew its Lease.
+    #[arg(long, default_value = "15s", value_parser = duration)]
+    pub leader_election_lease_duration: Duration,
+    /// How long a leader works on without a renewal; then it ends.
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub leader_election_renew_deadline: Duration,
+    /// How often the Lease is renewed, or looked at.
+    #[arg(long, default_value = "2s", value_parser = duration)]
+    pub leader_election_retry_period: Duration,
+
+    /// Let all replicas work, each on a share of the stores and their ExternalSecrets: how many parts there are to share, such as
+    /// 64, the same in all replicas; 0 for one replica, or one leader.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=i64::from(shards::MOST)))]
+    pub shards: u16,
+
     /// What opens an action in the templates of targets; a rewrite's templates always have "{{".
     #[arg(long, default_value = "{{", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub template_left_delimiter: String,
@@ -93,11 +118,6 @@ const IGNORED: &[(&str, bool)] = &[
     ("metrics-key-name", false),
     ("zap-time-encoding", false),
     ("enable-http2", true),
-    ("enable-leader-election", true),
-    ("leader-election-id", false),
-    ("leader-election-lease-duration", false),
-    ("leader-election-renew-deadline", false),
-    ("leader-election-retry-period", false),
     ("enable-cluster-external-secret-reconciler", true),
     ("enable-cluster-push-secret-reconciler", true),
     ("enable-push-secret-reconciler", true),
@@ -134,6 +154,27 @@ impl Args {
         match self.deletion_brake {
             DeletionBrake::Off => None,
             DeletionBrake::At(share) => Some(Brake { share, least: self.deletion_brake_least }),
+        }
+    }
+
+    /// How it is settled which process works.
+    ///
+    /// # Errors
+    /// When the times of an election don't fit together; the text names the flags.
+    pub(crate) fn mode(&self) -> Result<Mode, String> {
+        let timing = Timing {
+            lease: self.leader_election_lease_duration,
+            renew_deadline: self.leader_election_renew_deadline,
+            retry: self.leader_election_retry_period,
+        };
+        let group = self.leader_election_id.clone();
+        match (self.enable_leader_election, self.shards) {
+            (false, 0) => Ok(Mode::Alone),
+            (true, 0) => timing.check().map(|()| Mode::Election { lease: group, timing }),
+            (false, buckets) => timing.check().map(|()| Mode::Shards(Sharding { group, buckets, timing })),
+            (true, _) => {
+                Err("--shards lets all replicas work and --enable-leader-election only one: use one of them".into())
+            }
         }
     }
 
@@ -197,7 +238,26 @@ mod tests {
         assert_eq!(args.concurrent, 1);
         assert!(!args.enable_flood_gate && args.enable_cluster_store_reconciler);
         assert_eq!(args.store_requeue_interval, Duration::from_secs(90));
-        assert_eq!(args.ignored, ["client-qps", "enable-leader-election"]);
+        assert_eq!(args.ignored, ["client-qps"]);
+    }
+
+    #[test]
+    fn an_election_has_the_names_and_times_of_the_reference() {
+        let mode = |line: &[&str]| Args::read(["controller"].iter().chain(line)).unwrap().mode();
+        assert_eq!(mode(&["--leader-election-id=unused"]).unwrap(), Mode::Alone);
+        let timing = Timing {
+            lease: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry: Duration::from_secs(2),
+        };
+        let lease = "external-secrets-controller".to_owned();
+        assert_eq!(mode(&["--enable-leader-election"]).unwrap(), Mode::Election { lease, timing });
+        let error = mode(&["--enable-leader-election=true", "--leader-election-lease-duration=5s"]).unwrap_err();
+        assert!(error.contains("--leader-election-lease-duration"), "{error}");
+        assert!(matches!(mode(&["--shards=64"]), Ok(Mode::Shards(sharding)) if sharding.buckets == 64));
+        let error = mode(&["--shards=64", "--enable-leader-election"]).unwrap_err();
+        assert!(error.contains("--shards") && error.contains("--enable-leader-election"), "{error}");
+        assert!(Args::read(["controller", "--shards=5000"]).is_err());
     }
 
     #[test]

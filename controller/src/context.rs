@@ -20,6 +20,7 @@ use crate::events::Events;
 use crate::external_secret::store_key;
 use crate::ingest::generic::GenericTargets;
 use crate::supervision::Supervision;
+use crate::tenure::Tenure;
 use crate::workqueue::Workqueue;
 use crate::world::{Key, StoreKey, World};
 
@@ -72,6 +73,7 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) supervision: Arc<Supervision>,
     pub(crate) settings: Settings,
+    pub(crate) tenure: Arc<Tenure>,
 }
 
 impl Context {

@@ -50,10 +50,18 @@ pub(crate) struct Attempt {
     pub(crate) slot: Slot,
 }
 
-/// Brings one ExternalSecret's Secret to what its spec says.
+/// Brings one ExternalSecret's Secret to what its spec says, if that is this process's to do.
 pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key, asked: Instant, slot: Slot) -> Next {
-    let next = attempt(cx, key, &Attempt { now: clock::now(), asked, slot }).await;
-    finalizer::take_away(cx, key, next).await // I/O, once an object
+    let ours = async {
+        let next = attempt(cx, key, &Attempt { now: clock::now(), asked, slot }).await;
+        finalizer::take_away(cx, key, next).await // I/O, once an object
+    };
+    match cx.world.external_secret(key) {
+        // Whoever gets its bucket looks at it then.
+        Some(object) => cx.tenure.within(cx.tenure.bucket_of(&object), ours).await.unwrap_or(Next::OnChange),
+        // It is gone: there is nothing to write, only to forget.
+        None => ours.await,
+    }
 }
 
 /// As [`reconcile`], at a time of one's own choice and with nobody else about.
@@ -65,7 +73,7 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
 /// The store that an object counts as a user of while only so many may use one at a time: its first.
 pub(crate) fn group_of(cx: &Context, key: &Key) -> Option<StoreKey> {
     let object = cx.world.external_secret(key)?;
-    data::stores(&object.spec).first().map(|name| store_key(name, &key.namespace))
+    data::main_store(&object.spec).map(|name| store_key(&name, &key.namespace))
 }
 
 async fn attempt(cx: &Arc<Context>, key: &Key, attempt: &Attempt) -> Next {
@@ -100,11 +108,18 @@ async fn attempt(cx: &Arc<Context>, key: &Key, attempt: &Attempt) -> Next {
         // No deletion of its waits any more, whatever comes of the rest.
         deletions::settled(cx, key, false);
     }
+    let due = refresh::due(&seen.refresh_input(), now);
+    if (due != Due::Wait || seen.forced(now))
+        && let Some(next) = gather::outdated(cx, &seen).await
+    {
+        // I/O, once an object and mandate
+        return next;
+    }
     if let Some(manifest) = seen.object.spec.target.manifest.clone() {
         return generic::reconcile(cx, seen, &manifest, attempt).await;
     }
     cx.generic_targets.release(key);
-    match refresh::due(&seen.refresh_input(), now) {
+    match due {
         Due::Now(_) => {}
         Due::Wait if seen.forced(now) => {}
         Due::Wait => {

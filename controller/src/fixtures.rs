@@ -13,6 +13,7 @@ use telemetry::Metrics;
 use crate::context::{Context, Settings};
 use crate::events::{Events, Writer};
 use crate::supervision::Supervision;
+use crate::tenure::Tenure;
 use crate::workqueue::Workqueue;
 
 /// A context whose API server has `objects`, by path.
@@ -41,6 +42,11 @@ pub(crate) fn settings() -> Settings {
 
 /// A context over `api`, and where its events come out. Nothing is known of the cluster yet.
 pub(crate) fn over(api: &FakeApi, settings: Settings) -> (Arc<Context>, Writer) {
+    under(api, settings, Tenure::alone())
+}
+
+/// As [`over`], for a process that isn't alone.
+pub(crate) fn under(api: &FakeApi, settings: Settings, tenure: Tenure) -> (Arc<Context>, Writer) {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let client = api.client();
     let metrics = Arc::new(Metrics::new().unwrap());
@@ -66,6 +72,7 @@ pub(crate) fn over(api: &FakeApi, settings: Settings) -> (Arc<Context>, Writer) 
         supervision: Arc::new(Supervision::new(metrics.clone())),
         metrics,
         settings,
+        tenure: Arc::new(tenure),
     };
     (Arc::new(context), writer)
 }

@@ -18,7 +18,7 @@ use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
 use plan::template::SourceKind;
-use plan::{data, status};
+use plan::{data, status, store};
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
@@ -135,6 +135,7 @@ pub(crate) fn external_secret_seen(
     object.metadata.managed_fields = None;
     let key = Key::of(&object.metadata);
     let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
+    settled_elsewhere(cx, &key, &object);
     match cx.world.put_external_secret(object) {
         Change::New => {
             // Another object may have had the name before.
@@ -145,6 +146,15 @@ pub(crate) fn external_secret_seen(
         Change::Irrelevant => {}
     }
     None
+}
+
+/// What another process has refreshed needs no refresh for what changed before, should it become ours.
+fn settled_elsewhere(cx: &Context, key: &Key, object: &ExternalSecret) {
+    let time = |object: &ExternalSecret| object.status.as_ref().and_then(|status| status.refresh_time.clone());
+    let refreshed = cx.world.external_secret(key).is_some_and(|before| time(&before) != time(object));
+    if refreshed && !cx.tenure.holds(cx.tenure.bucket_of(object)) {
+        cx.world.remember(key, |memory| memory.changes = 0);
+    }
 }
 
 async fn secret_stores(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
@@ -202,7 +212,12 @@ fn key_of(kind: StoreKind, meta: &ObjectMeta) -> StoreKey {
 /// A store was seen in this version.
 pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
     let key = record.key.clone();
-    let freed = cx.world.store(&key).is_some_and(|before| before.meta.annotations != record.meta.annotations);
+    let before = cx.world.store(&key);
+    let freed = before.as_ref().is_some_and(|before| before.meta.annotations != record.meta.annotations);
+    let said =
+        |record: &StoreRecord| (store::is_checked(record.status.as_ref()), store::is_ready(record.status.as_ref()));
+    let (checked, ready) = said(&record);
+    let told = before.is_some_and(|before| said(&before) != (checked, ready));
     let change = cx.world.put_store(record);
     if freed {
         // Whatever stood still because of an annotation goes on, or stands still now.
@@ -211,9 +226,13 @@ pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
         }
     }
     match change {
-        Change::New => cx.stores.wake(key, Lane::New),
+        Change::New => cx.stores.wake(key.clone(), Lane::New),
         Change::Relevant => store_changed(cx, &key),
         Change::Irrelevant => {}
+    }
+    if told && !cx.tenure.holds(cx.tenure.bucket_of_store(&key)) {
+        // What another process's check says; our own is told of at once.
+        store_checked(cx, &key, ready);
     }
 }
 
@@ -223,8 +242,13 @@ fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
     // Whoever opens it anew notes anew what it reads.
     cx.world.store_depends_on_nothing(key);
     cx.retire(key);
+    let ours = cx.tenure.holds(cx.tenure.bucket_of_store(key));
     for dependant in dependants(cx, key) {
         cx.world.remember(&dependant, Memory::changed);
+        if !ours {
+            // No check of this process will wake it.
+            cx.external_secrets.wake(dependant, Lane::Asked);
+        }
     }
     cx.world.forget_check(key);
     cx.stores.wake(key.clone(), Lane::Asked);

@@ -23,6 +23,7 @@ mod run;
 mod secret_store;
 mod status_write;
 mod supervision;
+mod tenure;
 mod turns;
 mod workers;
 mod workqueue;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{Engine, Limits};
 use futures::FutureExt as _;
@@ -12,11 +13,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::api_client::ApiClients;
 use crate::args::{Args, listen_address};
 use crate::clock;
 use crate::context::{Context, Settings};
 use crate::events::Events;
 use crate::supervision::{LOOK, Supervision};
+use crate::tenure::guard::Guard;
+use crate::tenure::{self, Tenure};
 use crate::workers::{ExternalSecrets, Stores};
 use crate::workqueue::Workqueue;
 use crate::{api_client, dispatch, health, ingest, recovery};
@@ -26,6 +30,9 @@ const STORES_AT_A_TIME: usize = 16;
 /// Objects of one store that are worked on at a time, as a multiple of those worked on altogether: while some wait for
 /// the backend, others can be written.
 const PER_STORE: usize = 2;
+
+/// How long handing over may take when the process ends.
+const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// Runs the controller until it is told to end or one of its tasks does.
 pub fn run(args: Args) -> ExitCode {
@@ -52,9 +59,12 @@ async fn serve(args: Args) -> Result<(), String> {
     }
     // Another provider may have been installed by an embedding test; either serves.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let mode = args.mode()?;
+    let tenure = Arc::new(Tenure::of_mode(&mode));
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let supervision = Arc::new(Supervision::new(metrics.clone()));
-    let client = api_client::connect(metrics.clone(), supervision.clone()).await?;
+    let ApiClients { client, leases } =
+        api_client::connect(Guard(tenure.clone()), metrics.clone(), supervision.clone()).await?;
     let environment = Environment::from_process();
     let http = HttpClients::new(&environment).map_err(|error| error.to_string())?;
     let (events, event_writer) = Events::new(client.clone());
@@ -83,6 +93,7 @@ async fn serve(args: Args) -> Result<(), String> {
             deletion_brake: args.brake(),
             zone: clock::zone(),
         },
+        tenure,
     });
     let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
 
@@ -107,7 +118,8 @@ async fn serve(args: Args) -> Result<(), String> {
         tracing::info!("targets of any kind are allowed; who may read them may read the secrets in them");
         tasks.spawn(ingest::generic::run(cx.clone(), args.namespace.clone()));
     }
-    tasks.spawn(work(cx.clone(), args.concurrent, listed));
+    tasks.spawn(work(cx.clone(), args.concurrent, listed.clone()));
+    let mut held = tokio::spawn(tenure::run(cx.clone(), mode, leases, tenure::identity()?, listed));
 
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -120,7 +132,16 @@ async fn serve(args: Args) -> Result<(), String> {
         // Every task here is meant to run for ever: the first one to end takes the process with it, so that nothing
         // ever stands still behind a green probe.
         Some(task) = tasks.join_next() => task.unwrap_or_else(|error| Err(error.to_string())),
+        tenure = &mut held => return tenure.unwrap_or_else(|error| Err(error.to_string())),
     };
+    // What runs may end, and whoever comes next needn't wait.
+    cx.tenure.end();
+    match tokio::time::timeout(HAND_OVER, held).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!(error, "no orderly hand-over"),
+        Ok(Err(error)) => tracing::warn!(error = %error, "no orderly hand-over"),
+        Err(_) => tracing::warn!("the hand-over took too long"),
+    }
     cx.engine.close().await;
     ended
 }
@@ -150,6 +171,8 @@ async fn measure(cx: Arc<Context>) -> Result<(), String> {
         let (depths, overdue) = cx.stores.gauge();
         let stores = measure_queue(&cx.metrics, "secretstore", depths) || overdue > LOOK;
         cx.supervision.look(external_secrets, stores);
+        // Nobody can use an answer that is older than what still waits.
+        cx.engine.forget_before(cx.external_secrets.oldest_trigger());
     }
 }
 

@@ -33,9 +33,11 @@ pub(crate) const IGNORE_MAINTENANCE: &str = "external-secrets.io/ignore-maintena
 /// A store that can't be reached is checked again after this: one check a store is little, and all its users wait for it.
 const UNREACHABLE: Duration = Duration::from_secs(5);
 
-/// Brings one store's condition to what a check of it says.
+/// Brings one store's condition to what a check of it says, if that is this process's to do.
 pub(crate) async fn reconcile(cx: &Arc<Context>, key: &StoreKey, slot: &Slot) -> Next {
-    attempt(cx, key, clock::now(), slot).await
+    // Whoever gets its bucket looks at it then.
+    let bucket = cx.tenure.bucket_of_store(key);
+    cx.tenure.within(bucket, attempt(cx, key, clock::now(), slot)).await.unwrap_or(Next::OnChange)
 }
 
 /// As [`reconcile`], at a time of one's own choice and with nobody else about.

@@ -28,7 +28,8 @@ impl Work<Key, StoreKey> for ExternalSecrets {
         let turn = cx.supervision.external_secrets.begin("externalsecret");
         let started = clock::instant();
         let next = external_secret::reconcile(cx, key, *asked, slot).await;
-        if self.exists(key) {
+        // Another replica's object has its series there.
+        if cx.world.external_secret(key).is_some_and(|object| cx.tenure.holds(cx.tenure.bucket_of(&object))) {
             let took = clock::instant().saturating_duration_since(started);
             cx.metrics.reconciled(Kind::ExternalSecret, &key.name, &key.namespace, took);
         }
@@ -66,7 +67,7 @@ impl Work<StoreKey, ()> for Stores {
         });
         let started = clock::instant();
         let next = secret_store::reconcile(cx, key, &slot).await;
-        if self.exists(key) {
+        if self.exists(key) && cx.tenure.holds(cx.tenure.bucket_of_store(key)) {
             let took = clock::instant().saturating_duration_since(started);
             cx.metrics.reconciled(secret_store::kind_of(key), &key.name, &key.namespace, took);
         }

@@ -119,6 +119,8 @@ pub(crate) struct Memory {
     pub(crate) marked: Option<String>,
     /// When an unneeded finalizer is taken away.
     pub(crate) turn: Turn,
+    /// The mandate under which the object was last known to be as the API server has it.
+    pub(crate) current_under: u64,
 }
 
 impl Memory {
@@ -343,6 +345,11 @@ impl World {
         owned.map(|(key, _)| key.name.clone()).collect()
     }
 
+    /// The keys of all stores that `wanted` picks.
+    pub(crate) fn stores(&self, wanted: impl Fn(&StoreRecord) -> bool) -> Vec<StoreKey> {
+        self.read().stores.iter().filter(|(_, record)| wanted(record)).map(|(key, _)| key.clone()).collect()
+    }
+
     pub(crate) fn store(&self, key: &StoreKey) -> Option<Arc<StoreRecord>> {
         self.read().stores.get(key).cloned()
     }
@@ -521,7 +528,7 @@ pub(crate) fn target_key(object: &ExternalSecret) -> Key {
 
 /// Whether `candidate` is an earlier version than `known` of the same object. Versions that aren't numbers count as
 /// newer, so that nothing is ever missed.
-fn is_older(candidate: &ObjectMeta, known: &ObjectMeta) -> bool {
+pub(crate) fn is_older(candidate: &ObjectMeta, known: &ObjectMeta) -> bool {
     let number = |meta: &ObjectMeta| meta.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
     candidate.uid == known.uid && matches!((number(candidate), number(known)), (Some(new), Some(old)) if new < old)
 }

@@ -151,7 +151,7 @@ impl Cluster {
     pub async fn service_account_kubeconfig_by(&self, server: &str, namespace: &str, name: &str) -> Result<PathBuf> {
         let token = self.service_account_token(namespace, name).await?;
         let file = self.folder.join(format!("kubeconfig-{namespace}-{name}"));
-        fs::write(&file, kubeconfig_text(server, &self.ca, &json!({ "token": token }))?)?;
+        fs::write(&file, kubeconfig_text(server, &self.ca, namespace, &json!({ "token": token }))?)?;
         Ok(file)
     }
 

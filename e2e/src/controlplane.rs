@@ -73,7 +73,7 @@ impl ControlPlane {
             "client-key-data": BASE64_STANDARD.encode(&admin.key),
         });
         let kubeconfig = folder.join("kubeconfig");
-        fs::write(&kubeconfig, kubeconfig_text(&server, pki.ca(), &credentials)?)?;
+        fs::write(&kubeconfig, kubeconfig_text(&server, pki.ca(), "default", &credentials)?)?;
 
         let (audit, audit_args) = if audited { Some(AuditLog::set_up(folder)?) } else { None }.unzip();
         let etcd = Self::etcd(folder, programs, etcd_port, peer_port)?;
@@ -184,11 +184,11 @@ impl ControlPlane {
     }
 }
 
-/// A kubeconfig with one cluster, one user and one context. JSON, which is YAML too.
+/// A kubeconfig with one cluster, one user and one context, whose namespace is that of the user. JSON, which is YAML too.
 ///
 /// # Errors
 /// Never in practice: it is a fixed structure of texts.
-pub fn kubeconfig_text(server: &str, ca: &str, user: &Value) -> Result<String> {
+pub fn kubeconfig_text(server: &str, ca: &str, namespace: &str, user: &Value) -> Result<String> {
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
@@ -197,7 +197,7 @@ pub fn kubeconfig_text(server: &str, ca: &str, user: &Value) -> Result<String> {
             "server": server, "certificate-authority-data": BASE64_STANDARD.encode(ca),
         }}],
         "users": [{"name": "e2e", "user": user}],
-        "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
+        "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e", "namespace": namespace}}],
     });
     serde_json::to_string_pretty(&config).context("kubeconfig")
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::deps;
 use crate::error::{Context, Error, Result};
 
@@ -151,6 +153,32 @@ impl Guarded {
             self.status = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
         }
         self.status
+    }
+
+    /// Sends it a signal, past its guard.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn signal(&self, signal: Signal) -> Result {
+        let pid = i32::try_from(self.started()?).ok().and_then(Pid::from_raw).context("no process id")?;
+        kill_process(pid, signal).context(format!("{signal:?} for {}", self.name))
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// If it is still running after `within`.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        let waiting = async {
+            loop {
+                match self.exited() {
+                    Some(status) => return status,
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        let status = tokio::time::timeout(within, waiting).await.ok();
+        status.context(format!("{} is still running after {within:?}", self.name))
     }
 
     /// Asks it to stop (SIGTERM) and waits for its exit status.

@@ -158,6 +158,12 @@ pub fn stores(spec: &ExternalSecretSpec) -> Vec<StoreName> {
     names
 }
 
+/// The store that `spec` is about: the one it names for all entries, else that of the first entry that names one.
+pub fn main_store(spec: &ExternalSecretSpec) -> Option<StoreName> {
+    let named = spec.secret_store_ref.as_ref().is_some_and(|store| store.name.is_some());
+    if named { Some(store_name(spec, None)) } else { stores(spec).into_iter().next() }
+}
+
 /// Puts together what was fetched; `answers` are those to [`needs`], in its order.
 ///
 /// # Errors

@@ -87,6 +87,11 @@ pub fn is_ready(status: Option<&SecretStoreStatus>) -> bool {
     status.is_some_and(|status| status::ready_is("True", &status.conditions))
 }
 
+/// Whether somebody has checked the store at all, whatever came of it.
+pub fn is_checked(status: Option<&SecretStoreStatus>) -> bool {
+    status.is_some_and(|status| ["True", "False"].iter().any(|said| status::ready_is(said, &status.conditions)))
+}
+
 /// Whether a ClusterSecretStore with these `conditions` may be used from a namespace. No condition allows every
 /// namespace; otherwise one that matches is enough, and an empty entry matches nothing.
 ///

@@ -1,6 +1,7 @@
 //! Reads what a decision about one ExternalSecret needs. I/O; writes nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{ClusterSecretStore, CreationPolicy, ExternalSecret, ExternalSecretStatus, SecretStore, StoreKind};
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use crate::context::Context;
 use crate::ingest;
 use crate::queue::Next;
 use crate::secret_store;
+use crate::tenure::Permit;
 use crate::world::{self, Key, Memory, StoreKey, StoreRecord, Verified};
 
 /// What an ExternalSecret turned out to be.
@@ -87,10 +89,13 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
         if !cx.settings.handles(&record.spec) {
             return Ok(Seen::Foreign);
         }
-        let checked = cx
-            .world
-            .check(&store_key)
-            .is_some_and(|check| check.generation == record.meta.generation.unwrap_or_default());
+        let checked = if cx.tenure.holds(cx.tenure.bucket_of_store(&store_key)) {
+            let check = cx.world.check(&store_key);
+            check.is_some_and(|check| check.generation == record.meta.generation.unwrap_or_default())
+        } else {
+            // Another process checks it, and says so in its status.
+            store::is_checked(record.status.as_ref())
+        };
         if cx.settings.flood_gate
             && cx.settings.checks(name.kind)
             && !checked
@@ -168,6 +173,36 @@ async fn store_record(cx: &Arc<Context>, key: &StoreKey) -> Result<Option<Arc<St
         Err(error) => return Err(error),
     }
     Ok(cx.world.store(key))
+}
+
+/// How to go on if the object isn't what this process knew of it. To be asked before a refresh.
+///
+/// Another process may have refreshed it moments before its bucket became ours, and the watch may not have told yet: then
+/// a generator would be asked twice for one change. So the API server itself is asked, once under each mandate.
+pub(super) async fn outdated(cx: &Arc<Context>, seen: &Live) -> Option<Next> {
+    let number = cx.tenure.number(cx.tenure.bucket_of(&seen.object));
+    // Who is alone from its first listing on knows what it wrote.
+    if seen.memory.current_under == number || cx.tenure.permit() == Permit::Ever {
+        return None;
+    }
+    let api: Api<ExternalSecret> = Api::namespaced(cx.client.clone(), &seen.key.namespace);
+    match api.get_opt(&seen.key.name).await {
+        Ok(Some(mut object)) => {
+            let same = object.metadata.resource_version == seen.object.metadata.resource_version;
+            if !same {
+                object.metadata.managed_fields = None;
+                cx.world.put_external_secret(object);
+            }
+            cx.world.remember(&seen.key, |memory| memory.current_under = number);
+            (!same).then_some(Next::After(Duration::ZERO))
+        }
+        // The watch will tell.
+        Ok(None) => Some(Next::OnChange),
+        Err(error) => {
+            tracing::debug!(namespace = seen.key.namespace, name = seen.key.name, error = %error, "not looked at again");
+            Some(Next::Backoff)
+        }
+    }
 }
 
 /// The store that `name` means for an object in `namespace`.
@@ -271,10 +306,19 @@ fn to_queue(next: refresh::Next) -> Next {
 
 #[cfg(test)]
 mod tests {
+    use certgen::fake::FakeApi;
     use serde_json::json;
 
     use super::*;
+    use crate::clock;
+    use crate::dispatch::Slot;
     use crate::fixtures;
+    use crate::tenure::Tenure;
+
+    async fn reconcile(cx: &Arc<Context>) -> Next {
+        let key = Key { namespace: "shop".into(), name: "db".into() };
+        super::super::reconcile(cx, &key, clock::instant(), Slot::unlimited()).await
+    }
 
     const STORE: &str = "/apis/external-secrets.io/v1/namespaces/shop/secretstores/vault";
 
@@ -297,6 +341,65 @@ mod tests {
             Seen::Unreadable => "unreadable",
             Seen::Live(_) => "live",
         }
+    }
+
+    /// Another process may have refreshed it while this one only watched.
+    #[tokio::test]
+    async fn an_object_that_has_just_become_ours_is_looked_at_before_it_is_refreshed() {
+        let api = FakeApi::default();
+        let path = "/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/db";
+        let object = json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+            "metadata": {"name": "db", "namespace": "shop", "uid": "u", "generation": 1},
+            "spec": {"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Password", "name": "p"}}}]},
+        });
+        api.put(path, object.clone());
+        let (cx, _) = fixtures::under(&api, fixtures::settings(), Tenure::vacant(1));
+        let key = Key { namespace: "shop".into(), name: "db".into() };
+        cx.world.put_external_secret(serde_json::from_value(api.get(path).unwrap()).unwrap());
+        assert_eq!(reconcile(&cx).await, Next::OnChange, "not ours");
+        assert_eq!(api.requests(), Vec::<String>::new());
+
+        // The other process's last word, of which the watch hasn't told.
+        let mut synced = object;
+        synced["status"] = json!({"syncedResourceVersion": "1-x", "refreshTime": "2026-01-01T00:00:00Z"});
+        api.put(path, synced);
+        cx.tenure.gain(0);
+        let next = reconcile(&cx).await;
+        assert_eq!((next, api.requests()), (Next::After(Duration::ZERO), vec![format!("GET {path}")]));
+        let status = cx.world.external_secret(&key).unwrap().status.clone().unwrap();
+        assert_eq!(status.synced_resource_version.as_deref(), Some("1-x"));
+        // Once is enough.
+        reconcile(&cx).await;
+        assert_eq!(api.count(&format!("GET {path}")), 1);
+    }
+
+    /// A store of another replica is judged by its status, and its users here are woken by it.
+    #[tokio::test]
+    async fn a_store_that_another_replica_checks_is_waited_for() {
+        let api = FakeApi::default();
+        let (cx, _) = fixtures::under(&api, fixtures::settings(), Tenure::vacant(1));
+        let record = |version: &str, status: serde_json::Value| {
+            let store = json!({
+                "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
+                "metadata": {"name": "vault", "namespace": "shop", "uid": "s", "generation": 1, "resourceVersion": version},
+                "spec": {"provider": {"fake": {"data": []}}}, "status": status,
+            });
+            StoreRecord::of_secret_store(serde_json::from_value(store).unwrap())
+        };
+        let object = json!({
+            "metadata": {"name": "db", "namespace": "shop", "uid": "u", "generation": 1},
+            "spec": {"secretStoreRef": {"name": "vault"}, "data": [{"secretKey": "k", "remoteRef": {"key": "r"}}]},
+        });
+        cx.world.put_external_secret(serde_json::from_value(object).unwrap());
+        let key = Key { namespace: "shop".into(), name: "db".into() };
+        let woken = || cx.external_secrets.gauge().0.iter().sum::<usize>();
+        ingest::take_in(&cx, record("5", json!({})));
+        assert!(matches!(gather(&cx, &key).await.unwrap(), Seen::StorePending));
+        assert_eq!(woken(), 0);
+        ingest::take_in(&cx, record("6", json!({"conditions": [{"type": "Ready", "status": "True"}]})));
+        assert!(matches!(gather(&cx, &key).await.unwrap(), Seen::Live(_)));
+        assert_eq!(woken(), 1);
     }
 
     #[tokio::test]

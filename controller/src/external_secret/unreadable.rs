@@ -24,6 +24,7 @@ use crate::world::Key;
 pub(crate) async fn refuse_unreadable(cx: Arc<Context>, unreadable: InvalidObject) {
     let InvalidObject { error, metadata } = unreadable;
     let key = Key::of(&metadata);
+    cx.tenure.held(cx.tenure.bucket_of_unreadable(&metadata)).await;
     let detail = format!("the object cannot be read: {error}");
     tracing::error!(namespace = key.namespace, name = key.name, error = detail, "unreadable ExternalSecret");
     cx.metrics.ready(Kind::ExternalSecret, &key.name, &key.namespace, ReadyStatus::False);

@@ -3,6 +3,9 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use rustix::process::Signal;
+use serde_json::json;
+
 use super::{NAMESPACE, Usage};
 use crate::cluster::Cluster;
 use crate::deps;
@@ -34,9 +37,43 @@ impl Controller {
     /// # Errors
     /// As [`Controller::spawn`].
     pub async fn spawn_by(cluster: &Cluster, server: &str, args: &[&str], env: &[(String, String)]) -> Result<Self> {
-        let kubeconfig = cluster.service_account_kubeconfig_by(server, NAMESPACE, Self::ACCOUNT).await?;
+        Self::launch(cluster, server, "controller", Self::ACCOUNT, args, env).await
+    }
+
+    /// Starts one of several controllers, under a service account of its own with the roles of the manifests, so that the
+    /// audit log tells them apart.
+    ///
+    /// # Errors
+    /// As [`Controller::spawn`], and if the account can't be made.
+    pub async fn spawn_as(cluster: &Cluster, account: &str, args: &[&str]) -> Result<Self> {
+        let subjects = json!([{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}]);
+        let metadata = json!({"name": account, "namespace": NAMESPACE});
+        cluster.apply_json(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})).await?;
+        for (kind, role, name, metadata) in [
+            ("ClusterRoleBinding", "ClusterRole", "external-secrets-controller", json!({"name": account})),
+            ("RoleBinding", "Role", "external-secrets-leader-election", metadata),
+        ] {
+            let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name});
+            let binding = json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
+                "metadata": metadata, "roleRef": role, "subjects": subjects,
+            });
+            cluster.apply_json(binding).await?;
+        }
+        Self::launch(cluster, cluster.server(), account, account, args, &[]).await
+    }
+
+    async fn launch(
+        cluster: &Cluster,
+        server: &str,
+        name: &str,
+        account: &str,
+        args: &[&str],
+        env: &[(String, String)],
+    ) -> Result<Self> {
+        let kubeconfig = cluster.service_account_kubeconfig_by(server, NAMESPACE, account).await?;
         let [metrics, live] = ports::free()?;
-        let process = Launch::new("controller", deps::own_program("controller")?, cluster.folder())
+        let process = Launch::new(name, deps::own_program("controller")?, cluster.folder())
             .args([format!("--metrics-addr=127.0.0.1:{metrics}"), format!("--live-addr=127.0.0.1:{live}")])
             .args(args.iter().copied())
             .env([("KUBECONFIG", kubeconfig.display().to_string())])
@@ -113,6 +150,22 @@ impl Controller {
             None => Ok(()),
             Some(status) => Err(Error::new(format!("the controller ended, {status}:\n{}", self.log_tail(30)))),
         }
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn signal(&self, signal: Signal) -> Result {
+        self.process.signal(signal)
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// If it is still running after `within`.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        self.process.ended(within).await
     }
 
     /// Asks it to stop and waits.

@@ -93,6 +93,8 @@ pub struct Metrics {
     throttles: CounterVec,
     breakers_open: IntGaugeVec,
     deletions_held: IntGaugeVec,
+    leader: IntGaugeVec,
+    buckets_held: IntGauge,
 }
 
 const OBJECT: [&str; 2] = ["name", "namespace"];
@@ -170,9 +172,22 @@ impl Metrics {
             &STORE,
         )?;
         registry.register(Box::new(breakers_open.clone()))?;
+        let leader = IntGaugeVec::new(
+            Opts::new(
+                "leader_election_master_status",
+                "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master.",
+            ),
+            &["name"],
+        )?;
+        registry.register(Box::new(leader.clone()))?;
+        let buckets_held =
+            IntGauge::new("external_secrets_buckets_held", "Buckets that this replica works on, with --shards")?;
+        registry.register(Box::new(buckets_held.clone()))?;
         Ok(Self {
+            buckets_held,
             deletions_held,
             breakers_open,
+            leader,
             sync_calls: counter(
                 "externalsecret_sync_calls_total",
                 "Total number of the External Secret sync calls",
@@ -287,12 +302,8 @@ impl Metrics {
     /// An object is gone: its series go too. Of an ExternalSecret the reference leaves
     /// `condition="Deleted",status="False"` at 1.
     pub fn forget(&self, kind: Kind, name: &str, namespace: &str) {
+        self.disown(kind, name, namespace);
         let series = &self.conditions[kind as usize];
-        for status in ["True", "False"] {
-            // A series that was never set has nothing to remove.
-            series.remove_label_values(&[name, namespace, "Ready", status]).ok();
-        }
-        self.durations[kind as usize].remove_label_values(&[name, namespace]).ok();
         match kind {
             Kind::ExternalSecret => series.with_label_values(&[name, namespace, "Deleted", "False"]).set(1.0),
             Kind::SecretStore | Kind::ClusterSecretStore => {}
@@ -303,6 +314,26 @@ impl Metrics {
     pub fn deletions_held(&self, kind: &str, name: &str, namespace: &str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.deletions_held.with_label_values(&[kind, name, namespace]).set(count);
+    }
+
+    /// Whether this process leads under the Lease `name`.
+    pub fn leader(&self, name: &str, leads: bool) {
+        self.leader.with_label_values(&[name]).set(i64::from(leads));
+    }
+
+    /// How many buckets this process works on.
+    pub fn buckets_held(&self, count: usize) {
+        self.buckets_held.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// An object is another process's from now on: its series go, and that one has them.
+    pub fn disown(&self, kind: Kind, name: &str, namespace: &str) {
+        let series = &self.conditions[kind as usize];
+        for status in ["True", "False"] {
+            // A series that was never set has nothing to remove.
+            series.remove_label_values(&[name, namespace, "Ready", status]).ok();
+        }
+        self.durations[kind as usize].remove_label_values(&[name, namespace]).ok();
     }
 
     /// Keys that wait for a worker.
