@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -34,10 +35,8 @@ pub(crate) fn metrics(metrics: Arc<Metrics>) -> Router {
 }
 
 async fn scrape(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
-    match metrics.encode() {
-        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], error.to_string()),
-    }
+    let parts = (0..metrics.parts()).map(move |part| metrics.part(part));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], Body::from_stream(futures::stream::iter(parts)))
 }
 
 /// What the probes tell: `/healthz` that nothing stands still, `/readyz` that every watch has its first listing in.

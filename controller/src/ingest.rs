@@ -438,18 +438,21 @@ fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
 /// Wakes the users of a store after its check: those that wait for it or failed, and, once it is ready, those that its
 /// change concerns. A store that isn't ready leaves what is in sync alone.
 pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool) {
-    for key in dependants(cx, store) {
-        let Some(object) = cx.world.external_secret(&key) else { continue };
+    let lane_of = |key: Key| {
+        let object = cx.world.external_secret(&key)?;
         let status = object.status.as_ref();
         let never_synced = status.is_none_or(|status| status.synced_resource_version.is_none());
         let in_sync = status.is_some_and(|status| status::ready_is("True", &status.conditions));
         let forced = ready && cx.world.memory(&key).changes > 0;
-        if never_synced {
-            cx.external_secrets.wake(key, Lane::New);
+        let lane = if never_synced {
+            Lane::New
         } else if forced || !in_sync {
-            cx.external_secrets.wake(key, Lane::Asked);
+            Lane::Asked
         } else {
-            cx.external_secrets.wake(key, Lane::Periodic);
-        }
-    }
+            Lane::Periodic
+        };
+        Some((key, lane))
+    };
+    let users: Vec<(Key, Lane)> = dependants(cx, store).into_iter().filter_map(lane_of).collect();
+    cx.external_secrets.wake_all(users);
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use api::StoreKind;
+use api::{ExternalSecret, StoreKind};
 use engine::StoreIdentity;
 use plan::status;
 use telemetry::Lane;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::context::Context;
 use crate::ingest::dependants;
-use crate::world::StoreKey;
+use crate::world::{Key, StoreKey};
 
 /// Listens for as long as the process lives.
 pub(crate) async fn run(cx: Arc<Context>, mut recovered: UnboundedReceiver<StoreIdentity>) -> Result<(), String> {
@@ -32,17 +32,17 @@ fn wake(cx: &Arc<Context>, identity: &StoreIdentity) {
     if cx.world.check(&store).is_some_and(|check| !check.ready) {
         cx.stores.wake(store.clone(), Lane::Asked);
     }
-    for key in dependants(cx, &store) {
+    let failing = |key: &Key| {
         // A session of one namespace's credentials says nothing of the others'.
-        if !consumer.is_empty() && key.namespace != *consumer {
-            continue;
-        }
-        let Some(object) = cx.world.external_secret(&key) else { continue };
-        let in_sync = object.status.as_ref().is_some_and(|status| status::ready_is("True", &status.conditions));
-        if !in_sync {
-            cx.external_secrets.wake(key, Lane::Asked);
-        }
-    }
+        let concerned = consumer.is_empty() || key.namespace == *consumer;
+        let in_sync = |object: Arc<ExternalSecret>| {
+            object.status.as_ref().is_some_and(|status| status::ready_is("True", &status.conditions))
+        };
+        concerned && cx.world.external_secret(key).is_some_and(|object| !in_sync(object))
+    };
+    let users: Vec<(Key, Lane)> =
+        dependants(cx, &store).into_iter().filter(failing).map(|key| (key, Lane::Asked)).collect();
+    cx.external_secrets.wake_all(users);
 }
 
 #[cfg(test)]

@@ -28,6 +28,15 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
         self.changed.notify_one();
     }
 
+    /// Wakes keys for one and the same reason: what is read for one of them serves the others.
+    pub(crate) fn wake_all(&self, keys: impl IntoIterator<Item = (K, Lane)>) {
+        let mut queue = self.lock();
+        let now = clock::instant();
+        keys.into_iter().for_each(|(key, lane)| queue.wake(key, lane, now));
+        drop(queue);
+        self.changed.notify_one();
+    }
+
     /// Waits until a key may be ready. Takes none, so that the most urgent one is taken once there is somebody to work on
     /// it.
     pub(crate) async fn ready(&self) {

@@ -2,7 +2,7 @@
 //!
 //! Lives here: lookups and indexes. Deliberately not here: any I/O, and any decision.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use api::{
@@ -167,8 +167,8 @@ struct Inner {
     memories: HashMap<Key, Memory>,
     unreadable: HashMap<Key, Unreadable>,
     pruned: Pruned,
-    /// Target Secret to the ExternalSecrets that name it.
-    targets: HashMap<Key, BTreeSet<String>>,
+    /// Target Secret to the ExternalSecrets that name it: nearly always one.
+    targets: HashMap<Key, Vec<String>>,
     stores: HashMap<StoreKey, Arc<StoreRecord>>,
     checks: HashMap<StoreKey, StoreCheck>,
     /// Stores that can't be got although they may exist, and why.
@@ -491,7 +491,11 @@ impl Inner {
                 self.unlink(&old_target, &key.name);
             }
         }
-        self.targets.entry(target).or_default().insert(key.name.clone());
+        let names = self.targets.entry(target).or_default();
+        if !names.contains(&key.name) {
+            names.push(key.name.clone());
+            names.shrink_to_fit();
+        }
         let change = match &before {
             None => Change::New,
             Some(before) if is_relevant(&before.metadata, &object.metadata) => Change::Relevant,
@@ -512,7 +516,7 @@ impl Inner {
 
     fn unlink(&mut self, target: &Key, name: &str) {
         if let Some(names) = self.targets.get_mut(target) {
-            names.remove(name);
+            names.retain(|known| known != name);
             if names.is_empty() {
                 self.targets.remove(target);
             }

@@ -8,13 +8,8 @@ use e2e::controlplane::Entry;
 use e2e::operator::{Controller, NAMESPACE as OPERATOR};
 use e2e::testbed::SOON;
 use e2e::{Cluster, Context, Error, Result, wait};
-use futures::{StreamExt, TryStreamExt, stream};
-use kube::ResourceExt;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
 
 const STORES: usize = 12;
 const OBJECTS_EACH: usize = 3;
@@ -192,107 +187,4 @@ async fn replicas_share_the_work_and_write_nothing_twice() -> Result {
     let status = other.ended(EXPIRED + SOON).await?;
     assert_eq!(status.code(), Some(1));
     other.log().contains("--shards=8 but").then_some(()).context(other.log_tail(5))
-}
-
-/// Stands for Vault, and takes its time.
-async fn slow_vault(delay: Duration) -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = format!("http://{}", listener.local_addr()?);
-    let body = json!({"data": {
-        "data": {"k": "v"}, "metadata": {"version": 1}, "ttl": 3600, "type": "service", "policies": ["root"],
-    }})
-    .to_string();
-    let answer =
-        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let answer = answer.clone();
-            tokio::spawn(async move {
-                let mut stream = BufReader::new(stream);
-                let mut line = String::new();
-                // Questions have no body: each ends with an empty line.
-                while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
-                    if line == "\r\n" {
-                        tokio::time::sleep(delay).await;
-                        stream.write_all(answer.as_bytes()).await.unwrap_or_default();
-                    }
-                    line.clear();
-                }
-            });
-        }
-    });
-    Ok(address)
-}
-
-/// How long it takes until every object is refreshed once more.
-async fn refresh_all(cluster: &Cluster, namespace: &str, names: &[String], round: &str) -> Result<Duration> {
-    let all = cluster.objects("ExternalSecret", Some(namespace))?;
-    let began = tokio::time::Instant::now();
-    let ask = json!({"metadata": {"labels": {"round": round}}});
-    let asked = stream::iter(names).map(async |name| {
-        let asked = all.patch(name, &PatchParams::default(), &Patch::Merge(&ask)).await?;
-        Ok::<_, Error>((name.clone(), wait::field(&asked, "/status/syncedResourceVersion").clone()))
-    });
-    let before: BTreeMap<String, Value> = asked.buffer_unordered(16).try_collect().await?;
-    // A watch for each object would be more work than what is measured.
-    while began.elapsed() < Duration::from_secs(120) {
-        let now = all.list(&ListParams::default()).await?;
-        let is_old =
-            |it: &&DynamicObject| before.get(&it.name_any()) == Some(wait::field(it, "/status/syncedResourceVersion"));
-        if now.iter().filter(is_old).count() == 0 {
-            return Ok(began.elapsed());
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    Err(Error::new("not all objects were refreshed within two minutes"))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn four_replicas_do_nearly_four_times_the_work_of_one() -> Result {
-    const STORES: usize = 240;
-    const DELAY: Duration = Duration::from_millis(400);
-    let cluster = Cluster::start().await?;
-    cluster.install().await?;
-    let namespace = cluster.namespace("scale").await?;
-    let vault = slow_vault(DELAY).await?;
-    cluster.write_secret(&namespace, "token", &[("token", "root")]).await?;
-    let mut names = Vec::new();
-    for number in 0..STORES {
-        let vault =
-            json!({"server": vault, "path": "secret", "auth": {"tokenSecretRef": {"name": "token", "key": "token"}}});
-        cluster
-            .apply_json(json!({
-                "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
-                "metadata": {"name": format!("slow-{number}"), "namespace": namespace},
-                "spec": {"provider": {"vault": vault}},
-            }))
-            .await?;
-        let name = format!("slow-{number}");
-        let data = json!([{"secretKey": "k", "remoteRef": {"key": "app", "property": "k"}}]);
-        cluster
-            .apply_json(json!({
-                "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
-                "metadata": {"name": name, "namespace": namespace},
-                "spec": {"refreshInterval": "1h", "secretStoreRef": {"name": name}, "data": data},
-            }))
-            .await?;
-        names.push(name);
-    }
-    // The times are the defaults: a machine that is busy must not cost a replica its lease.
-    let replica = async |name| Controller::spawn_as(&cluster, name, &["--shards=64", "--concurrent=4"]).await;
-    let first = replica("first").await?;
-    for name in &names {
-        wait::exists(&cluster.secrets(&namespace), name, Duration::from_secs(120), "to be made", |_| true).await?;
-    }
-    let alone = refresh_all(&cluster, &namespace, &names, "1").await?;
-    let (second, third, fourth) = (replica("second").await?, replica("third").await?, replica("fourth").await?);
-    shared_by(&[&first, &second, &third, &fourth], 64.0, Duration::from_secs(60)).await?;
-    // What each of them asks once, since its share is new, isn't what is measured.
-    refresh_all(&cluster, &namespace, &names, "2").await?;
-    let together = refresh_all(&cluster, &namespace, &names, "3").await?;
-    let factor = alone.as_secs_f64() / together.as_secs_f64();
-    println!("{} objects: {alone:.1?} alone, {together:.1?} together: {factor:.2} times", names.len());
-    // 3.2 is the goal on a machine that does nothing else.
-    assert!(factor > 2.5, "{factor}");
-    Ok(())
 }

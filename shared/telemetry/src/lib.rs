@@ -6,6 +6,7 @@
 mod catalogue;
 mod logs;
 mod metrics;
+mod objects;
 mod runtime;
 
 pub use logs::init_logs;

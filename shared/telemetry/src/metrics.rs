@@ -1,10 +1,9 @@
 //! The controller's metrics, under the reference's names and labels (`PARITY.md` lists them).
 
-use prometheus::{
-    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder,
-};
+use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder};
 
 use crate::catalogue::Catalogue;
+use crate::objects::Objects;
 use crate::runtime::{RECONCILE_BUCKETS, Runtime};
 
 /// The kinds that have status and duration series.
@@ -16,6 +15,20 @@ pub enum Kind {
     SecretStore,
     /// ClusterSecretStore.
     ClusterSecretStore,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::ExternalSecret, Self::SecretStore, Self::ClusterSecretStore];
+
+    /// What the names of its series begin with.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ExternalSecret => "externalsecret",
+            Self::SecretStore => "secretstore",
+            Self::ClusterSecretStore => "clustersecretstore",
+        }
+    }
 }
 
 /// Whether a provider call worked, as the label `status` says it.
@@ -77,11 +90,8 @@ impl Lane {
 pub struct Metrics {
     registry: Catalogue,
     runtime: Runtime,
-    sync_calls: CounterVec,
-    sync_errors: CounterVec,
+    objects: Objects,
     provider_calls: CounterVec,
-    conditions: [GaugeVec; 3],
-    durations: [GaugeVec; 3],
     reconcile_seconds: [HistogramVec; 3],
     queue_depth: IntGaugeVec,
     queue_wait: HistogramVec,
@@ -97,9 +107,7 @@ pub struct Metrics {
     buckets_held: IntGauge,
 }
 
-const OBJECT: [&str; 2] = ["name", "namespace"];
 const STORE: [&str; 3] = ["kind", "namespace", "name"];
-const CONDITION: [&str; 4] = ["name", "namespace", "condition", "status"];
 /// A worker should be there within milliseconds; after a restart of a large cluster's controller it may take minutes.
 const WAIT_BUCKETS: [f64; 12] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0];
 
@@ -114,16 +122,6 @@ impl Metrics {
             let metric = CounterVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(metric.clone()))?;
             Ok(metric)
-        };
-        let gauge = |name: String, help: &str, labels: &[&str]| -> Result<GaugeVec, prometheus::Error> {
-            let metric = GaugeVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
-        };
-        let conditions =
-            |prefix: &str| gauge(format!("{prefix}_status_condition"), "The status condition of an object", &CONDITION);
-        let durations = |prefix: &str| {
-            gauge(format!("{prefix}_reconcile_duration"), "The duration of the last reconcile, in nanoseconds", &OBJECT)
         };
         let seconds = |prefix: &str| -> Result<HistogramVec, prometheus::Error> {
             let name = format!("{prefix}_reconcile_duration_seconds");
@@ -188,16 +186,7 @@ impl Metrics {
             deletions_held,
             breakers_open,
             leader,
-            sync_calls: counter(
-                "externalsecret_sync_calls_total",
-                "Total number of the External Secret sync calls",
-                &OBJECT,
-            )?,
-            sync_errors: counter(
-                "externalsecret_sync_calls_error",
-                "Total number of the External Secret sync errors",
-                &OBJECT,
-            )?,
+            objects: Objects::default(),
             provider_calls: counter(
                 "externalsecret_provider_api_calls_count",
                 "Number of API calls towards the secret provider",
@@ -218,8 +207,6 @@ impl Metrics {
                 "Calls that the store answered by asking for fewer",
                 &STORE,
             )?,
-            conditions: [conditions("externalsecret")?, conditions("secretstore")?, conditions("clustersecretstore")?],
-            durations: [durations("externalsecret")?, durations("secretstore")?, durations("clustersecretstore")?],
             reconcile_seconds: [seconds("externalsecret")?, seconds("secretstore")?, seconds("clustersecretstore")?],
             queue_depth,
             queue_wait,
@@ -236,17 +223,33 @@ impl Metrics {
     /// # Errors
     /// When a series can't be written as text.
     pub fn encode(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        (0..self.parts()).map(|part| self.part(part)).collect()
+    }
+
+    /// In how many parts the text can be had.
+    pub fn parts(&self) -> usize {
+        1 + Objects::parts()
+    }
+
+    /// A part of the text: with thousands of objects it is long, and one part at a time takes a tenth of the memory.
+    ///
+    /// # Errors
+    /// As [`Metrics::encode`].
+    pub fn part(&self, number: usize) -> Result<String, prometheus::Error> {
+        match number.checked_sub(1) {
+            None => TextEncoder::new().encode_to_string(&self.registry.gather()),
+            Some(family) => Ok(self.objects.part(family)),
+        }
     }
 
     /// An ExternalSecret was reconciled.
     pub fn sync_call(&self, name: &str, namespace: &str) {
-        self.sync_calls.with_label_values(&[name, namespace]).inc();
+        self.objects.sync_call(name, namespace);
     }
 
     /// An ExternalSecret's reconcile failed.
     pub fn sync_error(&self, name: &str, namespace: &str) {
-        self.sync_errors.with_label_values(&[name, namespace]).inc();
+        self.objects.sync_error(name, namespace);
     }
 
     /// A provider was called.
@@ -283,18 +286,13 @@ impl Metrics {
 
     /// The condition `Ready` of an object: sets the two series to 1 and 0.
     pub fn ready(&self, kind: Kind, name: &str, namespace: &str, status: ReadyStatus) {
-        let (yes, no) = match status {
-            ReadyStatus::True => (1.0, 0.0),
-            ReadyStatus::False => (0.0, 1.0),
-        };
-        let series = &self.conditions[kind as usize];
-        series.with_label_values(&[name, namespace, "Ready", "True"]).set(yes);
-        series.with_label_values(&[name, namespace, "Ready", "False"]).set(no);
+        self.objects.ready(kind, name, namespace, status);
     }
 
     /// How long the last reconcile of an object took, in nanoseconds as in the reference, and as a histogram in seconds.
     pub fn reconciled(&self, kind: Kind, name: &str, namespace: &str, took: std::time::Duration) {
-        self.durations[kind as usize].with_label_values(&[name, namespace]).set(took.as_nanos() as f64);
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.objects.reconciled(kind, name, namespace, nanoseconds);
         let none: [&str; 0] = [];
         self.reconcile_seconds[kind as usize].with_label_values(&none).observe(took.as_secs_f64());
     }
@@ -302,12 +300,7 @@ impl Metrics {
     /// An object is gone: its series go too. Of an ExternalSecret the reference leaves
     /// `condition="Deleted",status="False"` at 1.
     pub fn forget(&self, kind: Kind, name: &str, namespace: &str) {
-        self.disown(kind, name, namespace);
-        let series = &self.conditions[kind as usize];
-        match kind {
-            Kind::ExternalSecret => series.with_label_values(&[name, namespace, "Deleted", "False"]).set(1.0),
-            Kind::SecretStore | Kind::ClusterSecretStore => {}
-        }
+        self.objects.forget(kind, name, namespace);
     }
 
     /// How many ExternalSecrets of a store have a Secret that the deletion brake keeps. `kind` is the store's.
@@ -328,12 +321,7 @@ impl Metrics {
 
     /// An object is another process's from now on: its series go, and that one has them.
     pub fn disown(&self, kind: Kind, name: &str, namespace: &str) {
-        let series = &self.conditions[kind as usize];
-        for status in ["True", "False"] {
-            // A series that was never set has nothing to remove.
-            series.remove_label_values(&[name, namespace, "Ready", status]).ok();
-        }
-        self.durations[kind as usize].remove_label_values(&[name, namespace]).ok();
+        self.objects.disown(kind, name, namespace);
     }
 
     /// Keys that wait for a worker.
@@ -429,6 +417,7 @@ mod tests {
     #[test]
     fn the_documentation_names_every_series_and_its_labels() {
         let mut wanted = Metrics::new().unwrap().registry.families();
+        wanted.extend(Objects::families());
         wanted.iter_mut().for_each(|(_, labels)| labels.sort());
         wanted.sort();
         let mut found = documented();
