@@ -14,18 +14,20 @@ use crate::queue::{Job, Next, Queue};
 pub(crate) struct Workqueue<K, G> {
     queue: Mutex<Queue<K, G>>,
     changed: Notify,
+    /// Something came into the lane `new`.
+    new: Notify,
 }
 
 impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
     /// See [`Queue::new`].
     pub(crate) fn new(group_limit: usize) -> Self {
-        Self { queue: Mutex::new(Queue::new(group_limit)), changed: Notify::new() }
+        Self { queue: Mutex::new(Queue::new(group_limit)), changed: Notify::new(), new: Notify::new() }
     }
 
     /// See [`Queue::wake`].
     pub(crate) fn wake(&self, key: K, lane: Lane) {
         self.lock().wake(key, lane, clock::instant());
-        self.changed.notify_one();
+        self.tell();
     }
 
     /// Wakes keys for one and the same reason: what is read for one of them serves the others.
@@ -34,7 +36,20 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
         let now = clock::instant();
         keys.into_iter().for_each(|(key, lane)| queue.wake(key, lane, now));
         drop(queue);
+        self.tell();
+    }
+
+    /// Something was woken.
+    fn tell(&self) {
         self.changed.notify_one();
+        self.new.notify_one();
+    }
+
+    /// Waits until a key is ready that was never synced.
+    pub(crate) async fn ready_new(&self) {
+        while !self.lock().has_ready_in(Lane::New) {
+            self.new.notified().await;
+        }
     }
 
     /// Waits until a key may be ready. Takes none, so that the most urgent one is taken once there is somebody to work on
@@ -75,7 +90,7 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
     /// See [`Queue::done`].
     pub(crate) fn done(&self, key: K, next: Next) {
         self.lock().done(key, next, clock::instant());
-        self.changed.notify_one();
+        self.tell();
     }
 
     /// See [`Queue::forget`].

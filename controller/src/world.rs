@@ -501,7 +501,7 @@ impl Inner {
             Some(before) if is_relevant(&before.metadata, &object.metadata) => Change::Relevant,
             Some(_) => Change::Irrelevant,
         };
-        self.external_secrets.insert(key, Arc::new(object));
+        self.external_secrets.insert(key, Arc::new(compact(object)));
         change
     }
 
@@ -522,6 +522,17 @@ impl Inner {
             }
         }
     }
+}
+
+/// Without the room that parsing left in its lists: it makes megabytes of thousands of objects.
+fn compact(mut object: ExternalSecret) -> ExternalSecret {
+    object.spec.data.shrink_to_fit();
+    object.spec.data_from.shrink_to_fit();
+    if let Some(status) = &mut object.status {
+        status.conditions.shrink_to_fit();
+        status.failures.shrink_to_fit();
+    }
+    object
 }
 
 /// The Secret that an ExternalSecret writes.

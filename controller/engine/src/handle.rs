@@ -17,8 +17,8 @@ use crate::keep::{Counted, Keep};
 const FIND: &str = "GetAllSecrets";
 /// Bytes of values that are kept after they were read, and of finds. It spares reads of shared keys when thousands of
 /// objects start together, a few seconds long; a store that holds more is read again, which costs calls but nothing else.
-const KEPT_READS: usize = 6 << 20;
-const KEPT_FINDS: usize = 2 << 20;
+const KEPT_READS: usize = 3 << 20;
+const KEPT_FINDS: usize = 1 << 20;
 
 /// How much one store may be asked.
 #[derive(Clone, Copy, Debug)]

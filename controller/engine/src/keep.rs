@@ -19,7 +19,7 @@ use crate::clock;
 /// whether one may be given is a question of triggers.
 const AGE: Duration = Duration::from_secs(60);
 /// What an entry takes beside its key and value, so that many small ones count too.
-const ENTRY: usize = 192;
+const ENTRY: usize = 384;
 
 /// What takes memory.
 pub(crate) trait Weigh {
