@@ -72,7 +72,7 @@ pub(crate) async fn connect(
     Ok(ApiClients { client: connect(guard)?, leases: connect(Guard(Arc::new(Tenure::alone())))? })
 }
 
-/// The layers over whatever sends a request, outermost first: the guard of writes, retries, then counting, which sees each try.
+/// The layers over whatever sends a request, outermost first: retries, the guard of writes, which looks at each try, then counting, which sees each try.
 fn over<S, F>(
     send: S,
     namespace: &str,
@@ -102,7 +102,7 @@ where
             answer
         }
     });
-    let service = ServiceBuilder::new().layer(guard).layer(RetryLayer::new(Patience::default())).service(counted);
+    let service = ServiceBuilder::new().layer(RetryLayer::new(Patience::default())).layer(guard).service(counted);
     Client::new(service, namespace)
 }
 

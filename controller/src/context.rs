@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{SecretStoreSpec, StoreKind};
+use api::{ExternalSecretSpec, SecretStoreSpec, StoreKind};
 use engine::{Engine, StoreIdentity};
 use jiff::tz::TimeZone;
 use kube::Client;
@@ -45,6 +45,13 @@ impl Settings {
     /// Whether a store with this spec is this controller's: of its class, or of none.
     pub(crate) fn handles(&self, spec: &SecretStoreSpec) -> bool {
         spec.controller.as_deref().is_none_or(|class| class.is_empty() || class == self.controller_class)
+    }
+
+    /// Whether an object is left alone for the kind of its own store. As in the reference an entry may name a cluster store
+    /// all the same.
+    pub(crate) fn ignores(&self, spec: &ExternalSecretSpec) -> bool {
+        let kind = spec.secret_store_ref.as_ref().and_then(|store| store.kind);
+        kind == Some(StoreKind::ClusterSecretStore) && !self.cluster_stores
     }
 
     /// Whether stores of this kind are validated by this process.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use api::{DeletionPolicy, ExternalSecret, StoreKind};
+use api::{DeletionPolicy, ExternalSecret};
 use plan::brake::{self, Brake, Load, WINDOW};
 use plan::data::{self, StoreName};
 
@@ -180,13 +180,21 @@ fn stands_still(cx: &Context, key: &Key, object: &ExternalSecret) -> bool {
     let foreign = |name: &StoreName| {
         let record = cx.world.store(&store_key(name, &key.namespace));
         record.is_some_and(|record| !cx.settings.handles(&record.spec))
-            || (name.kind == StoreKind::ClusterSecretStore && !cx.settings.cluster_stores)
     };
     object.metadata.deletion_timestamp.is_some()
         || object.spec.target.deletion_policy != DeletionPolicy::Delete
         || cx.world.is_unreadable(key)
         || pause_asked(cx, object).is_some()
+        || cx.settings.ignores(&object.spec)
         || data::stores(&object.spec).iter().any(foreign)
+}
+
+/// The store is gone, or another process's: what is known of its deletions counts no more, and is counted anew if it
+/// comes back.
+pub(crate) fn forget(cx: &Context, store: &StoreKey) {
+    if cx.deletions.lock().remove(store).is_some() {
+        cx.metrics.forget_deletions_held(store.kind.as_str(), &store.name, &store.namespace);
+    }
 }
 
 fn measure(cx: &Context, store: &StoreKey) {
@@ -195,6 +203,8 @@ fn measure(cx: &Context, store: &StoreKey) {
 
 #[cfg(test)]
 mod tests {
+    use api::StoreKind;
+
     use super::*;
 
     fn key(name: &str) -> Key {
@@ -242,5 +252,20 @@ mod tests {
         let waiting = |_: &StoreKey| Users { held: [key("c")].into(), ..four(&store()[0]) };
         let deletions = Deletions::default();
         assert_eq!(deletions.ask(&key("d"), &store(), brake(), Instant::now(), waiting), Some(0));
+    }
+
+    /// It was another process's meanwhile, which left some waiting.
+    #[tokio::test]
+    async fn a_store_that_comes_back_is_counted_anew() {
+        let cx = crate::fixtures::context(&[]);
+        let [vault] = store();
+        let now = Instant::now();
+        let ask = |name: &str, count: &dyn Fn(&StoreKey) -> Users| {
+            cx.deletions.ask(&key(name), &store(), brake(), now, count).is_some()
+        };
+        assert!(!ask("a", &four));
+        forget(&cx, &vault);
+        let waiting = |_: &StoreKey| Users { held: [key("c")].into(), ..four(&vault) };
+        assert!(ask("d", &waiting));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -47,10 +47,18 @@ impl Subject {
     }
 }
 
+/// What was told, about whom, and when: as objects are dated, and by the clock that waits are measured with.
+struct Told {
+    subject: Subject,
+    note: Note,
+    now: jiff::Timestamp,
+    at: Instant,
+}
+
 /// The way in for whoever has something to tell.
 #[derive(Clone)]
 pub(crate) struct Events {
-    sender: mpsc::Sender<(Subject, Note, jiff::Timestamp)>,
+    sender: mpsc::Sender<Told>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -62,7 +70,8 @@ impl Events {
     }
 
     pub(crate) fn tell(&self, subject: Subject, note: Note, now: jiff::Timestamp) {
-        if self.sender.try_send((subject, note, now)).is_err() && self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+        let told = Told { subject, note, now, at: clock::instant() };
+        if self.sender.try_send(told).is_err() && self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!("more events than can be written; some are dropped");
         }
     }
@@ -71,25 +80,21 @@ impl Events {
 /// Writes what was told, a few at a time.
 pub(crate) struct Writer {
     client: Client,
-    receiver: mpsc::Receiver<(Subject, Note, jiff::Timestamp)>,
+    receiver: mpsc::Receiver<Told>,
 }
 
 impl Writer {
     /// What was told and not written.
     #[cfg(test)]
     pub(crate) fn told(&mut self) -> Vec<Note> {
-        std::iter::from_fn(|| self.receiver.try_recv().ok()).map(|(_, note, _)| note).collect()
+        std::iter::from_fn(|| self.receiver.try_recv().ok()).map(|told| told.note).collect()
     }
 
     /// Runs until every [`Events`] is gone. `is_busy` tells whether there is work that mustn't wait for events.
     pub(crate) async fn run(mut self, is_busy: impl Fn() -> bool) {
         let mut number: u64 = 0;
-        let mut patient_until = clock::instant() + PATIENCE;
-        while let Some((subject, note, now)) = self.receiver.recv().await {
-            if !is_busy() {
-                patient_until = clock::instant() + PATIENCE;
-            }
-            while is_busy() && clock::instant() < patient_until {
+        while let Some(Told { subject, note, now, at }) = self.receiver.recv().await {
+            while is_busy() && clock::instant() < at + PATIENCE {
                 tokio::time::sleep(LOOK).await;
             }
             number = number.wrapping_add(1);
@@ -157,6 +162,8 @@ mod tests {
         tell("b");
         tokio::time::sleep(LOOK).await;
         assert_eq!(api.count(EVENTS), 2);
+        // However long nothing was told.
+        tokio::time::sleep(PATIENCE * 3).await;
         busy.store(true, Ordering::SeqCst);
         tell("c");
         tell("d");

@@ -72,7 +72,8 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
 
 /// The store that an object counts as a user of while only so many may use one at a time: its first.
 pub(crate) fn group_of(cx: &Context, key: &Key) -> Option<StoreKey> {
-    let object = cx.world.external_secret(key)?;
+    // What is being deleted asks no store.
+    let object = cx.world.external_secret(key).filter(|object| object.metadata.deletion_timestamp.is_none())?;
     data::main_store(&object.spec).map(|name| store_key(&name, &key.namespace))
 }
 
@@ -129,6 +130,7 @@ async fn attempt(cx: &Arc<Context>, key: &Key, attempt: &Attempt) -> Next {
     }
     let Some(generators) = generate::read_all(cx, &seen.key.namespace, &seen.object.spec).await else {
         // I/O
+        deletions::settled(cx, key, false);
         return Next::OnChange;
     };
     let answers = fetch::fetch(cx, &seen, &generators, attempt).await; // I/O, a failure is a value

@@ -230,7 +230,7 @@ pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
         Change::Relevant => store_changed(cx, &key),
         Change::Irrelevant => {}
     }
-    if told && !cx.tenure.holds(cx.tenure.bucket_of_store(&key)) {
+    if told && !is_checked_here(cx, &key) {
         // What another process's check says; our own is told of at once.
         store_checked(cx, &key, ready);
     }
@@ -242,10 +242,10 @@ fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
     // Whoever opens it anew notes anew what it reads.
     cx.world.store_depends_on_nothing(key);
     cx.retire(key);
-    let ours = cx.tenure.holds(cx.tenure.bucket_of_store(key));
+    let checked_here = is_checked_here(cx, key);
     for dependant in dependants(cx, key) {
         cx.world.remember(&dependant, Memory::changed);
-        if !ours {
+        if !checked_here {
             // No check of this process will wake it.
             cx.external_secrets.wake(dependant, Lane::Asked);
         }
@@ -254,9 +254,15 @@ fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
     cx.stores.wake(key.clone(), Lane::Asked);
 }
 
+/// Whether this process checks the store, and wakes its users after that.
+fn is_checked_here(cx: &Context, key: &StoreKey) -> bool {
+    cx.settings.checks(key.kind) && cx.tenure.holds(cx.tenure.bucket_of_store(key)) && cx.world.obstacle(key).is_none()
+}
+
 /// A store isn't there any more.
 pub(crate) fn gone(cx: &Arc<Context>, key: &StoreKey) {
     cx.world.remove_store(key);
+    deletions::forget(cx, key);
     cx.retire(key);
     cx.stores.wake(key.clone(), Lane::Asked);
     store_checked(cx, key, false);

@@ -100,6 +100,7 @@ async fn attempt(cx: &Arc<Context>, key: &StoreKey, now: jiff::Timestamp, slot: 
 /// A store worked before it was given an interval that can't be read, and still does: its users are left alone.
 fn unchecked(cx: &Arc<Context>, record: &StoreRecord, text: String, now: jiff::Timestamp) {
     let StoreKey { kind, namespace, name } = &record.key;
+    cx.metrics.ready(kind_of(&record.key), name, namespace, ReadyStatus::True);
     let generation = record.meta.generation.unwrap_or_default();
     let earlier = cx.world.put_check(&record.key, StoreCheck { generation, ready: true });
     if earlier.is_none_or(|earlier| earlier.generation != generation) {

@@ -251,11 +251,11 @@ mod tests {
         let supervision = supervision();
         supervision.external_secrets.start(1);
         let turn = supervision.external_secrets.begin("externalsecret");
-        minutes(&supervision, 6, true, None).await;
+        minutes(&supervision, 16, true, None).await;
         assert_eq!(supervision.stuck().len(), 1, "{:?}", supervision.stuck());
         let text = supervision.metrics.encode().unwrap();
         let longest =
-            "workqueue_longest_running_processor_seconds{controller=\"externalsecret\",name=\"externalsecret\"} 360";
+            "workqueue_longest_running_processor_seconds{controller=\"externalsecret\",name=\"externalsecret\"} 960";
         assert!(text.contains(longest), "{text}");
         turn.end(Next::OnChange);
         assert_eq!(supervision.stuck(), Vec::<String>::new());

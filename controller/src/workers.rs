@@ -32,6 +32,8 @@ impl Work<Key, StoreKey> for ExternalSecrets {
         if cx.world.external_secret(key).is_some_and(|object| cx.tenure.holds(cx.tenure.bucket_of(&object))) {
             let took = clock::instant().saturating_duration_since(started);
             cx.metrics.reconciled(Kind::ExternalSecret, &key.name, &key.namespace, took);
+        } else if self.exists(key) {
+            cx.metrics.disown(Kind::ExternalSecret, &key.name, &key.namespace);
         }
         turn.end(next);
         next

@@ -383,8 +383,11 @@ impl World {
 
     /// Forgets stores of `kind` that a full listing no longer had; answers which.
     pub(crate) fn retain_stores(&self, kind: StoreKind, listed: &HashSet<StoreKey>) -> Vec<StoreKey> {
-        let gone: Vec<StoreKey> =
-            self.read().stores.keys().filter(|key| key.kind == kind && !listed.contains(key)).cloned().collect();
+        let inner = self.read();
+        let known: HashSet<&StoreKey> = inner.stores.keys().chain(inner.obstacles.keys()).collect();
+        let gone = known.into_iter().filter(|key| key.kind == kind && !listed.contains(key));
+        let gone: Vec<StoreKey> = gone.cloned().collect();
+        drop(inner);
         gone.iter().for_each(|key| self.remove_store(key));
         gone
     }

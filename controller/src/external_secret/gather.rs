@@ -11,7 +11,7 @@ use kube::core::DeserializeGuard;
 use plan::data::{self, StoreName};
 use plan::refresh::{self, Follows, RefreshInput};
 use plan::secret_object::SecretObject;
-use plan::{hash, store, target};
+use plan::{hash, status, store, target};
 
 use super::{finalizer, pause};
 use crate::context::Context;
@@ -77,10 +77,7 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Seen::Deleted(object));
     }
-    // As the reference has it, this is about the object's own store; an entry may name a cluster store all the same.
-    let of_cluster =
-        object.spec.secret_store_ref.as_ref().is_some_and(|it| it.kind == Some(StoreKind::ClusterSecretStore));
-    if of_cluster && !cx.settings.cluster_stores {
+    if cx.settings.ignores(&object.spec) {
         return Ok(Seen::Foreign);
     }
     for name in data::stores(&object.spec) {
@@ -191,7 +188,8 @@ pub(super) async fn outdated(cx: &Arc<Context>, seen: &Live) -> Option<Next> {
             let same = object.metadata.resource_version == seen.object.metadata.resource_version;
             if !same {
                 object.metadata.managed_fields = None;
-                cx.world.put_external_secret(object);
+                // Not brought back if the watch has told of its end meanwhile.
+                cx.world.put_written(object);
             }
             cx.world.remember(&seen.key, |memory| memory.current_under = number);
             (!same).then_some(Next::After(Duration::ZERO))
@@ -259,10 +257,12 @@ impl Live {
     }
 
     fn follows(&self, now: Timestamp) -> Follows {
-        if self.memory.changes == 0 {
+        let spec = &self.object.spec;
+        let in_sync = status::ready_is("True", &self.status.conditions);
+        // Nobody wants another password because a store's credential was rotated.
+        if self.memory.changes == 0 || (in_sync && !data::generators(spec).is_empty()) {
             return Follows::Never;
         }
-        let spec = &self.object.spec;
         let (policy, interval, windows) = (spec.refresh_policy, spec.refresh_interval, spec.sync_windows.as_deref());
         refresh::follows_dependencies(policy, interval, windows, &self.zone, now)
     }

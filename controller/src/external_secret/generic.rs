@@ -80,6 +80,7 @@ pub(super) async fn reconcile(cx: &Arc<Context>, mut seen: Live, manifest: &Mani
     }
     let Some(generators) = generate::read_all(cx, &seen.key.namespace, &seen.object.spec).await else {
         // I/O
+        deletions::settled(cx, &seen.key, false);
         return Next::OnChange;
     };
     let answers = fetch::fetch(cx, &seen, &generators, attempt).await; // I/O, a failure is a value

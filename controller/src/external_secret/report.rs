@@ -80,7 +80,10 @@ pub(crate) async fn report(cx: &Arc<Context>, seen: &Live, outcome: Outcome, now
         match (&mut memory.standing, ready) {
             (present, ReadyStatus::True) => *present = Some(standing),
             // A try that fails may not have come to all entries.
-            (Some(present), ReadyStatus::False) => present.extend(standing),
+            (Some(present), ReadyStatus::False) => {
+                present.retain(|note| !standing.contains(note));
+                present.extend(standing);
+            }
             (None, ReadyStatus::False) if standing.is_empty() => {}
             (present @ None, ReadyStatus::False) => *present = Some(standing),
         }

@@ -25,6 +25,10 @@ pub(crate) async fn refuse_unreadable(cx: Arc<Context>, unreadable: InvalidObjec
     let InvalidObject { error, metadata } = unreadable;
     let key = Key::of(&metadata);
     cx.tenure.held(cx.tenure.bucket_of_unreadable(&metadata)).await;
+    // It may have been mended, or deleted, while another process had it.
+    if !cx.world.is_unreadable(&key) {
+        return;
+    }
     let detail = format!("the object cannot be read: {error}");
     tracing::error!(namespace = key.namespace, name = key.name, error = detail, "unreadable ExternalSecret");
     cx.metrics.ready(Kind::ExternalSecret, &key.name, &key.namespace, ReadyStatus::False);

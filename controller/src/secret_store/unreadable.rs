@@ -41,6 +41,11 @@ pub(crate) fn refuse_unreadable(
         if !cx.settings.checks(kind) {
             return;
         }
+        cx.tenure.held(cx.tenure.bucket_of_store(&key)).await;
+        // It may have been mended, or deleted, while another process had it.
+        if cx.world.obstacle(&key).is_none() {
+            return;
+        }
         let told = match kind {
             StoreKind::SecretStore => {
                 let api = Api::namespaced_with(cx.client.clone(), &key.namespace, &resource::<SecretStore>());
@@ -97,4 +102,42 @@ where
     }
     status["conditions"] = conditions;
     status_write::put::<K>(&cx.client, &object.metadata, &status).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use certgen::fake::FakeApi;
+    use kube::core::DeserializeGuard;
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures;
+    use crate::tenure::Tenure;
+
+    #[tokio::test]
+    async fn whoever_gets_the_store_tells_it_unless_it_is_gone_by_then() {
+        const PATH: &str = "/apis/external-secrets.io/v1/namespaces/shop/secretstores/vault";
+        for gone in [false, true] {
+            let api = FakeApi::default();
+            let store = json!({
+                "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
+                "metadata": {"name": "vault", "namespace": "shop", "uid": "u", "generation": 1},
+                "spec": {"provider": "vault"},
+            });
+            api.put(PATH, store);
+            let (cx, _writer) = fixtures::under(&api, fixtures::settings(), Tenure::vacant(1));
+            let seen: DeserializeGuard<SecretStore> = serde_json::from_value(api.get(PATH).unwrap()).unwrap();
+            let told = refuse_unreadable(&cx, StoreKind::SecretStore, seen.0.unwrap_err());
+            let told = tokio::spawn(told);
+            tokio::task::yield_now().await;
+            assert_eq!(api.requests(), Vec::<String>::new(), "it isn't ours");
+            if gone {
+                let key = StoreKey { kind: StoreKind::SecretStore, namespace: "shop".into(), name: "vault".into() };
+                cx.world.remove_store(&key);
+            }
+            cx.tenure.gain(0);
+            told.await.unwrap();
+            assert_eq!(api.count("PUT "), usize::from(!gone), "{:?}", api.requests());
+        }
+    }
 }

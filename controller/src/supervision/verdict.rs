@@ -10,8 +10,9 @@ const SERVER_SILENCE: Duration = Duration::from_secs(60);
 const LOOKS: u32 = 24;
 /// How often the queues are looked at.
 pub(crate) const LOOK: Duration = Duration::from_secs(5);
-/// Every call of a reconcile has a deadline well below this; if all workers pass it, nothing moves.
-const ALL_BUSY: Duration = Duration::from_secs(5 * 60);
+/// Opening a store and reading from it, twice over if an answer was too old, ends before this whatever the store's
+/// retrySettings are; if all workers pass it, nothing moves.
+const ALL_BUSY: Duration = Duration::from_secs(15 * 60);
 /// Even a long list of calls that all run into their deadlines is through by then.
 const ONE_BUSY: Duration = Duration::from_secs(30 * 60);
 /// The looks themselves are missing.
@@ -161,10 +162,10 @@ mod tests {
         let rows: [(&str, usize, &[u64], &str); 7] = [
             ("not started", 0, &[], ""),
             ("idle", 2, &[], ""),
-            ("busy", 2, &[1, 299], ""),
+            ("busy", 2, &[1, 899], ""),
             ("one is slow", 2, &[1, 1799], ""),
-            ("all are slow", 2, &[301, 400], "all workers of the queue q are at one key for more than 301 s"),
-            ("the only one is slow", 1, &[301], "all workers of the queue q are at one key for more than 301 s"),
+            ("all are slow", 2, &[901, 1000], "all workers of the queue q are at one key for more than 901 s"),
+            ("the only one is slow", 1, &[901], "all workers of the queue q are at one key for more than 901 s"),
             ("one never ends", 2, &[1801], "a worker of the queue q is at one key for 1801 s"),
         ];
         for (what, workers, ages, want) in rows {

@@ -24,6 +24,7 @@ use super::lock::{Attempt, Lock};
 use super::{GRACE, Permit, renew, wake};
 use crate::clock;
 use crate::context::Context;
+use crate::deletions;
 use crate::ingest::{Told, follow_labelled};
 use crate::supervision::Supervision;
 
@@ -282,8 +283,8 @@ impl Replica<'_> {
             let holder = holder.filter(|holder| members.iter().any(|member| member.identity == *holder));
             match shards::step(&self.me, wished.get(usize::from(bucket)).copied(), holder) {
                 Step::Take => free.push(bucket),
-                // Our own write whose answer never came.
-                Step::Keep if self.cx.tenure.number(bucket) == 0 => ours.push(bucket),
+                // Our own write whose answer never came, if nobody has taken it since: writing it again tells.
+                Step::Keep if self.cx.tenure.number(bucket) == 0 => free.push(bucket),
                 Step::Keep | Step::Wait => {}
                 Step::Leave => foreign.push(bucket),
             }
@@ -316,7 +317,10 @@ impl Replica<'_> {
     /// Lets what runs end and gives the bucket back.
     async fn leave(&self, bucket: u16, at_most: Duration) -> u16 {
         self.cx.tenure.drain(bucket, at_most).await;
-        self.give_back(bucket).await;
+        if !self.give_back(bucket).await {
+            // It is tried again, as long as the Lease names us.
+            sleep(self.sharding.timing.retry).await;
+        }
         bucket
     }
 
@@ -334,13 +338,14 @@ impl Replica<'_> {
         }
     }
 
-    async fn give_back(&self, bucket: u16) {
+    /// Answers whether it was.
+    async fn give_back(&self, bucket: u16) -> bool {
         let given =
             self.write(bucket, |before, wall| lease::released(&before.cloned().unwrap_or_default(), wall)).await;
-        if let Err(text) = given {
-            // It is tried again as long as the Lease names us.
+        if let Err(text) = &given {
             tracing::debug!(bucket, error = text, "bucket not given back");
         }
+        given.is_ok()
     }
 
     /// Writes a bucket's Lease on what is known of it.
@@ -402,6 +407,7 @@ impl Replica<'_> {
         let cx = self.cx;
         for key in cx.world.stores(|store| buckets.contains(&cx.tenure.bucket_of_store(&store.key))) {
             cx.world.forget_check(&key);
+            deletions::forget(cx, &key);
             cx.retire(&key);
             cx.metrics.disown(crate::secret_store::kind_of(&key), &key.name, &key.namespace);
         }

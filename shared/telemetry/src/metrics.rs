@@ -309,6 +309,12 @@ impl Metrics {
         self.deletions_held.with_label_values(&[kind, name, namespace]).set(count);
     }
 
+    /// A store whose deletions this process counts no more.
+    pub fn forget_deletions_held(&self, kind: &str, name: &str, namespace: &str) {
+        // A series that was never set has nothing to remove.
+        self.deletions_held.remove_label_values(&[kind, name, namespace]).ok();
+    }
+
     /// Whether this process leads under the Lease `name`.
     pub fn leader(&self, name: &str, leads: bool) {
         self.leader.with_label_values(&[name]).set(i64::from(leads));
