@@ -157,6 +157,8 @@ pub(crate) struct StoreCheck {
 #[derive(Debug, PartialEq, Eq)]
 struct Unreadable {
     uid: Option<String>,
+    /// It is being deleted.
+    ends: bool,
     /// Why, once somebody set out to tell it.
     told: Option<String>,
 }
@@ -237,7 +239,8 @@ impl World {
         if inner.external_secrets.get(&key).is_some_and(|before| before.metadata.uid != meta.uid) {
             inner.forget(&key);
         }
-        let now = Unreadable { uid: meta.uid.clone(), told: Some(reason.to_owned()) };
+        let ends = meta.deletion_timestamp.is_some();
+        let now = Unreadable { uid: meta.uid.clone(), ends, told: Some(reason.to_owned()) };
         if inner.unreadable.get(&key) == Some(&now) {
             return false;
         }
