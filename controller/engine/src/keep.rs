@@ -243,7 +243,7 @@ mod tests {
 
     use super::*;
 
-    const MOST: usize = 10_000;
+    const MOST: usize = 10_500;
 
     fn key(name: &str) -> ReadKey {
         ReadKey { key: name.to_owned(), version: None, metadata: false }
