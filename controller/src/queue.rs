@@ -16,6 +16,8 @@ const BACKOFF_BASE: Duration = Duration::from_secs(1);
 const BACKOFF_CAP: Duration = Duration::from_secs(7 * 60);
 /// What is put on top of a wait at most, so that what was done together comes back spread.
 const SPREAD_CAP: Duration = Duration::from_secs(10);
+/// So many places of a group that no key stands at any more may lie about.
+const STALE: usize = 64;
 /// Every so many turns the least urgent lane that has waited goes first, so that none starves.
 const AGEING_TURNS: u32 = 16;
 
@@ -61,8 +63,10 @@ struct Entry<G> {
     asked: Instant,
     /// The first trigger since it last ran.
     since: Instant,
-    /// While it runs: which group it counts in, and the trigger it runs for.
+    /// While it runs: which group it counts in; while it is parked: where, and which of its places there counts.
     group: Option<G>,
+    place: u64,
+    /// The trigger that it runs for.
     running: Instant,
 }
 
@@ -72,7 +76,9 @@ type Lanes<K> = [VecDeque<K>; Lane::ALL.len()];
 #[derive(Debug)]
 struct Group<K> {
     running: usize,
-    parked: Lanes<K>,
+    parked: [VecDeque<(K, u64)>; Lane::ALL.len()],
+    /// Places of keys that have gone elsewhere.
+    stale: usize,
     turns: u32,
 }
 
@@ -115,12 +121,24 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
             asked: now,
             since: now,
             group: None,
+            place: 0,
             running: now,
         });
         entry.asked = entry.asked.max(now);
+        let mut lane = lane;
         match entry.state {
-            State::Ready(present) | State::Parked(present) if present <= lane => return,
-            State::Ready(present) | State::Parked(present) => self.waiting[present as usize] -= 1,
+            State::Ready(present) if present <= lane => return,
+            State::Ready(present) => self.waiting[present as usize] -= 1,
+            // It may use another store by now, or none: that is looked at when its turn comes again.
+            State::Parked(present) => {
+                self.waiting[present as usize] -= 1;
+                lane = lane.min(present);
+                let left = entry.group.take();
+                entry.state = State::Idle;
+                if let Some(name) = left {
+                    self.gone_elsewhere(&name);
+                }
+            }
             State::Running(again) => {
                 if again.is_none() {
                     entry.since = now;
@@ -133,6 +151,7 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
                 entry.since = now;
             }
         }
+        let Some(entry) = self.entries.get_mut(&key) else { return };
         if let Some(timer) = entry.due.take() {
             self.timers.remove(&timer);
         }
@@ -172,8 +191,9 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
             if let Some(name) = &group {
                 let group = self.groups.entry(name.clone()).or_default();
                 if group.running >= self.group_limit {
-                    entry.state = State::Parked(lane);
-                    group.parked[lane as usize].push_back(key);
+                    self.tickets += 1;
+                    (entry.state, entry.group, entry.place) = (State::Parked(lane), Some(name.clone()), self.tickets);
+                    group.parked[lane as usize].push_back((key, self.tickets));
                     continue;
                 }
                 group.running += 1;
@@ -242,16 +262,29 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
             order.reverse();
         }
         for lane in order {
-            while let Some(key) = group.parked[lane as usize].pop_front() {
-                if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.state == State::Parked(lane)) {
-                    entry.state = State::Ready(lane);
+            while let Some((key, place)) = group.parked[lane as usize].pop_front() {
+                if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.is_parked_at(place)) {
+                    (entry.state, entry.group) = (State::Ready(lane), None);
                     self.lanes[lane as usize].push_front(key);
                     return;
                 }
+                group.stale = group.stale.saturating_sub(1);
             }
         }
         if group.running == 0 {
             self.groups.remove(name);
+        }
+    }
+
+    /// A key of this group is parked no more. Its place is skipped, or cleared away with many others.
+    fn gone_elsewhere(&mut self, name: &G) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        group.stale += 1;
+        if group.stale > STALE && group.stale * 2 > group.parked.iter().map(VecDeque::len).sum() {
+            group.stale = 0;
+            for lane in &mut group.parked {
+                lane.retain(|(key, place)| self.entries.get(key).is_some_and(|entry| entry.is_parked_at(*place)));
+            }
         }
     }
 
@@ -302,9 +335,15 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
     }
 }
 
+impl<G> Entry<G> {
+    fn is_parked_at(&self, place: u64) -> bool {
+        matches!(self.state, State::Parked(_)) && self.place == place
+    }
+}
+
 impl<K> Default for Group<K> {
     fn default() -> Self {
-        Self { running: 0, parked: Default::default(), turns: 0 }
+        Self { running: 0, parked: Default::default(), stale: 0, turns: 0 }
     }
 }
 
@@ -370,6 +409,35 @@ mod tests {
         assert_eq!(pop(&mut queue, now), None);
         queue.done("x", Next::After(Duration::from_secs(60)), now);
         assert_eq!(pop(&mut queue, now), Some("x"));
+    }
+
+    /// Its store hangs; then its manifest names another one.
+    #[test]
+    fn a_key_that_leaves_a_full_store_waits_for_it_no_more() {
+        let now = Instant::now();
+        let mut queue: Queue<usize, char> = Queue::new(1);
+        (0..1000).for_each(|key| queue.wake(key, Lane::Asked, now));
+        let hung = |_: &usize| Some('a');
+        assert_eq!(queue.pop(now, hung).map(|job| job.key), Some(0));
+        assert_eq!(queue.pop(now, hung), None);
+        let group = |key: &usize| Some(if *key == 500 { 'b' } else { 'a' });
+        // However often the others are woken, their old places don't pile up.
+        for key in (0..20).flat_map(|_| 1..1000) {
+            queue.wake(key, Lane::Asked, now);
+            if let Some(job) = queue.pop(now, group) {
+                assert_eq!((job.key, queue.depth(Lane::Asked)), (500, 998));
+                queue.done(job.key, Next::OnChange, now);
+            }
+        }
+        let places: usize = queue.groups[&'a'].parked.iter().map(VecDeque::len).sum();
+        assert!(places < 2 * 998 + STALE + 2, "{places}");
+        queue.done(0, Next::OnChange, now);
+        let rest = std::iter::from_fn(|| {
+            let job = queue.pop(now, hung)?;
+            queue.done(job.key, Next::OnChange, now);
+            Some(job.key)
+        });
+        assert_eq!(rest.count(), 998, "all but the one that left");
     }
 
     #[test]
