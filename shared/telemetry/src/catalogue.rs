@@ -20,12 +20,25 @@ impl Catalogue {
     ///
     /// # Errors
     /// If its name is taken.
-    pub(crate) fn register(&self, collector: Box<dyn Collector>) -> Result<(), prometheus::Error> {
+    fn register(&self, collector: Box<dyn Collector>) -> Result<(), prometheus::Error> {
         let described: Vec<_> =
             collector.desc().iter().map(|it| (it.fq_name.clone(), it.variable_labels.clone())).collect();
         self.registry.register(collector)?;
         self.families.lock().unwrap_or_else(PoisonError::into_inner).extend(described);
         Ok(())
+    }
+
+    /// Registers what was made, and hands it on.
+    ///
+    /// # Errors
+    /// That of making it, or if its name is taken.
+    pub(crate) fn kept<C: Collector + Clone + 'static>(
+        &self,
+        made: Result<C, prometheus::Error>,
+    ) -> Result<C, prometheus::Error> {
+        let collector = made?;
+        self.register(Box::new(collector.clone()))?;
+        Ok(collector)
     }
 
     pub(crate) fn gather(&self) -> Vec<MetricFamily> {

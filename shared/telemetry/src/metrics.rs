@@ -118,69 +118,57 @@ impl Metrics {
     /// Only if two series had one name, which a test rules out.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Catalogue::default();
-        let counter = |name: &str, help: &str, labels: &[&str]| -> Result<CounterVec, prometheus::Error> {
-            let metric = CounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
-        };
-        let seconds = |prefix: &str| -> Result<HistogramVec, prometheus::Error> {
+        let counter =
+            |name: &str, help: &str, labels: &[&str]| registry.kept(CounterVec::new(Opts::new(name, help), labels));
+        let seconds = |prefix: &str| {
             let name = format!("{prefix}_reconcile_duration_seconds");
             let options = HistogramOpts::new(name, "How long reconciles took").buckets(RECONCILE_BUCKETS.to_vec());
-            let metric = HistogramVec::new(options, &[])?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
+            registry.kept(HistogramVec::new(options, &[]))
         };
-        let queue_depth = IntGaugeVec::new(
+        let queue_depth = registry.kept(IntGaugeVec::new(
             Opts::new("external_secrets_queue_depth", "Keys that wait for a worker, by lane"),
             &["controller", "lane"],
-        )?;
-        registry.register(Box::new(queue_depth.clone()))?;
-        let queue_wait = HistogramVec::new(
+        ))?;
+        let queue_wait = registry.kept(HistogramVec::new(
             HistogramOpts::new("external_secrets_queue_wait_seconds", "How long keys waited for a worker, by lane")
                 .buckets(WAIT_BUCKETS.to_vec()),
             &["controller", "lane"],
-        )?;
-        registry.register(Box::new(queue_wait.clone()))?;
-        let watch_silence = IntGaugeVec::new(
+        ))?;
+        let watch_silence = registry.kept(IntGaugeVec::new(
             Opts::new("external_secrets_watch_silence_seconds", "How long ago a watch last had an answer"),
             &["watch"],
-        )?;
-        registry.register(Box::new(watch_silence.clone()))?;
-        let watch_interruptions = IntCounterVec::new(
+        ))?;
+        let watch_interruptions = registry.kept(IntCounterVec::new(
             Opts::new("external_secrets_watch_interruptions_total", "Errors that a watch was resumed after"),
             &["watch"],
-        )?;
-        registry.register(Box::new(watch_interruptions.clone()))?;
-        let oldest_overdue = IntGauge::new(
+        ))?;
+        let oldest_overdue = registry.kept(IntGauge::new(
             "external_secrets_oldest_overdue_seconds",
             "How long the most overdue key has waited past its time",
-        )?;
-        registry.register(Box::new(oldest_overdue.clone()))?;
-        let deletions_held = IntGaugeVec::new(
+        ))?;
+        let deletions_held = registry.kept(IntGaugeVec::new(
             Opts::new("external_secrets_deletions_held", "ExternalSecrets whose Secret the deletion brake keeps"),
             &["kind", "name", "namespace"],
-        )?;
-        registry.register(Box::new(deletions_held.clone()))?;
-        let breakers_open = IntGaugeVec::new(
+        ))?;
+        let breakers_open = registry.kept(IntGaugeVec::new(
             Opts::new(
                 "external_secrets_store_breaker_open",
                 "Sessions of the store whose reads are refused because it cannot be reached: 0 or, unless it has one for each \
                  namespace, 1",
             ),
             &STORE,
-        )?;
-        registry.register(Box::new(breakers_open.clone()))?;
-        let leader = IntGaugeVec::new(
+        ))?;
+        let leader = registry.kept(IntGaugeVec::new(
             Opts::new(
                 "leader_election_master_status",
                 "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master.",
             ),
             &["name"],
-        )?;
-        registry.register(Box::new(leader.clone()))?;
-        let buckets_held =
-            IntGauge::new("external_secrets_buckets_held", "Buckets that this replica works on, with --shards")?;
-        registry.register(Box::new(buckets_held.clone()))?;
+        ))?;
+        let buckets_held = registry.kept(IntGauge::new(
+            "external_secrets_buckets_held",
+            "Buckets that this replica works on, with --shards",
+        ))?;
         Ok(Self {
             buckets_held,
             deletions_held,

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use prometheus::core::Collector;
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts};
 
 use crate::catalogue::Catalogue;
@@ -72,19 +71,11 @@ const QUEUE: &[&str] = &["controller", "name"];
 
 impl Runtime {
     pub(crate) fn new(catalogue: &Catalogue) -> Result<Self, prometheus::Error> {
-        fn kept<C: Collector + Clone + 'static>(
-            catalogue: &Catalogue,
-            collector: Result<C, prometheus::Error>,
-        ) -> Result<C, prometheus::Error> {
-            let collector = collector?;
-            catalogue.register(Box::new(collector.clone()))?;
-            Ok(collector)
-        }
-        let counter = |name, help, labels: &[&str]| kept(catalogue, IntCounterVec::new(Opts::new(name, help), labels));
-        let whole = |name, help, labels: &[&str]| kept(catalogue, IntGaugeVec::new(Opts::new(name, help), labels));
-        let gauge = |name, help, labels: &[&str]| kept(catalogue, GaugeVec::new(Opts::new(name, help), labels));
+        let counter = |name, help, labels: &[&str]| catalogue.kept(IntCounterVec::new(Opts::new(name, help), labels));
+        let whole = |name, help, labels: &[&str]| catalogue.kept(IntGaugeVec::new(Opts::new(name, help), labels));
+        let gauge = |name, help, labels: &[&str]| catalogue.kept(GaugeVec::new(Opts::new(name, help), labels));
         let histogram = |name, help, labels: &[&str], buckets: &[f64]| {
-            kept(catalogue, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
+            catalogue.kept(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
         };
         Ok(Self {
             reconciles: counter(
