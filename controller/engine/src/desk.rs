@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::breaker::{Breaker, Change, Sign};
 use crate::clock;
 use crate::flights::{Began, panicked};
+use crate::handle::FIND;
 use crate::identity::StoreIdentity;
 use crate::pace::Pace;
 
@@ -391,7 +392,7 @@ impl Desk {
             Question::Find(find) => {
                 let calls = self.calls();
                 let answer = tokio::time::timeout(self.find_deadline, self.provider.find(find, &calls)).await;
-                answer.unwrap_or_else(|_| Err(late("GetAllSecrets", self.find_deadline))).err()
+                answer.unwrap_or_else(|_| Err(late(FIND, self.find_deadline))).err()
             }
         };
         self.ended(&[question], &[error.as_ref()], began);
@@ -451,7 +452,7 @@ fn status(succeeded: bool) -> CallStatus {
     if succeeded { CallStatus::Success } else { CallStatus::Error }
 }
 
-fn late(operation: &'static str, deadline: Duration) -> Error {
+pub(crate) fn late(operation: &'static str, deadline: Duration) -> Error {
     let text = format!(
         "the provider did not answer within {} s; check that its address can be reached from the controller",
         deadline.as_secs()

@@ -8,13 +8,13 @@ use secret::{SecretBytes, SecretMap};
 use telemetry::Metrics;
 use tokio::sync::Semaphore;
 
-use crate::desk::{Desk, Recovered};
+use crate::desk::{Desk, Recovered, late};
 use crate::flights::{Flights, Way};
 use crate::identity::StoreIdentity;
 use crate::keep::{Counted, Keep};
 
 /// A find as a whole, in logs.
-const FIND: &str = "GetAllSecrets";
+pub(crate) const FIND: &str = "GetAllSecrets";
 /// Bytes of values that are kept after they were read, and of finds. It spares reads of shared keys when thousands of
 /// objects start together, a few seconds long; a store that holds more is read again, which costs calls but nothing else.
 const KEPT_READS: usize = 3 << 20;
@@ -168,13 +168,7 @@ impl Handle {
         let deadline = self.common.limits.deadline;
         match tokio::time::timeout(deadline, self.provider.validate()).await {
             Ok(validation) => validation,
-            Err(_) => {
-                let text = format!(
-                    "the provider did not answer within {} s; check that its address can be reached from the controller",
-                    deadline.as_secs()
-                );
-                Validation::Failed(Error::new(ErrorKind::Timeout, "Validate", text))
-            }
+            Err(_) => Validation::Failed(late("Validate", deadline)),
         }
     }
 
