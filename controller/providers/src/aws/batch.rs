@@ -8,12 +8,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{StreamExt, stream};
 use provider::{Error, ErrorKind, Payload, ReadKey};
+use secret::SecretBytes;
 
 /// Calls at a time for what is left over.
 const AT_A_TIME: usize = 4;
 
 /// What is known of each key so far, in their order.
 pub(super) type Answers = Vec<Option<Result<Payload, Error>>>;
+
+/// What AWS calls each of `keys`, in their order; and each such name once, as a call for many takes them.
+pub(super) fn named(prefix: &str, keys: &[ReadKey]) -> (Vec<String>, Vec<String>) {
+    let ids: Vec<String> = keys.iter().map(|key| format!("{prefix}{}", key.key)).collect();
+    let mut asked = ids.clone();
+    asked.sort_unstable();
+    asked.dedup();
+    (ids, asked)
+}
+
+/// Answers all that was asked for by this name or ARN.
+pub(super) fn tell(
+    answers: &mut Answers,
+    ids: &[String],
+    name: Option<&String>,
+    arn: Option<&String>,
+    value: &SecretBytes,
+) {
+    for (id, answer) in ids.iter().zip(answers) {
+        if name == Some(id) || arn == Some(id) {
+            *answer = Some(Ok(Payload(value.clone())));
+        }
+    }
+}
 
 /// Whether calls for many keys are made at all.
 #[derive(Debug, Default)]

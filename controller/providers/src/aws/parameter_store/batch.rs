@@ -3,7 +3,7 @@
 use provider::{Calls, Error, Payload, ReadKey};
 use secret::SecretBytes;
 
-use super::super::batch::{Answers, Failed, fill};
+use super::super::batch::{Answers, Failed, fill, named, tell};
 use super::super::error::of_sdk;
 use super::{GET, GET_MANY, ParameterStore};
 
@@ -19,10 +19,7 @@ pub(super) async fn read_many(
     keys: &[ReadKey],
     calls: &dyn Calls,
 ) -> Vec<Result<Payload, Error>> {
-    let names: Vec<String> = keys.iter().map(|key| format!("{}{}", store.prefix, key.key)).collect();
-    let mut asked = names.clone();
-    asked.sort_unstable();
-    asked.dedup();
+    let (names, asked) = named(&store.prefix, keys);
     let mut answers: Answers = vec![None; keys.len()];
     let sent = store.client.get_parameters().set_names(Some(asked)).with_decryption(true).send().await;
     calls.made(GET_MANY, sent.is_ok());
@@ -30,11 +27,7 @@ pub(super) async fn read_many(
         Ok(answer) => {
             for parameter in answer.parameters.unwrap_or_default() {
                 let Some(value) = parameter.value.map(SecretBytes::from) else { continue };
-                for (name, answer) in names.iter().zip(&mut answers) {
-                    if parameter.name.as_ref() == Some(name) || parameter.arn.as_ref() == Some(name) {
-                        *answer = Some(Ok(Payload(value.clone())));
-                    }
-                }
+                tell(&mut answers, &names, parameter.name.as_ref(), parameter.arn.as_ref(), &value);
             }
         }
         Err(error) => match store.batches.failed(GET_MANY, &of_sdk(&error, GET_MANY, &store.target)) {

@@ -2,7 +2,7 @@
 
 use provider::{Calls, Error, Payload, ReadKey};
 
-use super::super::batch::{Answers, Failed, fill};
+use super::super::batch::{Answers, Failed, fill, named, tell};
 use super::super::error::of_sdk;
 use super::read::{NEWEST, content};
 use super::{BATCH, GET, SecretsManager};
@@ -18,10 +18,7 @@ pub(super) async fn read_many(
     keys: &[ReadKey],
     calls: &dyn Calls,
 ) -> Vec<Result<Payload, Error>> {
-    let ids: Vec<String> = keys.iter().map(|key| format!("{}{}", store.prefix, key.key)).collect();
-    let mut asked = ids.clone();
-    asked.sort_unstable();
-    asked.dedup();
+    let (ids, asked) = named(&store.prefix, keys);
     let mut answers: Answers = vec![None; keys.len()];
     let mut next = None;
     // A page brings one secret at least; a token that never ends must not keep us.
@@ -49,11 +46,7 @@ pub(super) async fn read_many(
             let stages = entry.version_stages.unwrap_or_default();
             let newest = stages.is_empty() || stages.iter().any(|stage| stage == NEWEST);
             let Some(value) = content(entry.secret_string, entry.secret_binary).filter(|_| newest) else { continue };
-            for (id, answer) in ids.iter().zip(&mut answers) {
-                if entry.name.as_ref() == Some(id) || entry.arn.as_ref() == Some(id) {
-                    *answer = Some(Ok(Payload(value.clone())));
-                }
-            }
+            tell(&mut answers, &ids, entry.name.as_ref(), entry.arn.as_ref(), &value);
         }
         next = page.next_token.filter(|token| !token.is_empty());
         if next.is_none() {
