@@ -3,7 +3,6 @@
 //! There is no limit of our own on requests: the API server says when it has too many. Deliberately not here: watches
 //! (`ingest::watch`), and what a failure means for an object.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use tower::retry::{Policy, RetryLayer};
 use tower::{BoxError, ServiceBuilder, service_fn};
 
 use crate::ingest::WATCH_SECONDS;
+use crate::spread::share;
 use crate::supervision::Supervision;
 use crate::tenure::Tenure;
 use crate::tenure::guard::Guard;
@@ -176,10 +176,7 @@ fn wait(method: &Method, status: StatusCode, told: Option<Duration>, tries: u32)
 
 /// Up to a quarter more, by what is asked for: those that were turned away together don't come back together.
 fn spread(wait: Duration, request: &Request<Body>) -> Duration {
-    let mut hash = DefaultHasher::new();
-    (request.method().as_str(), request.uri().path()).hash(&mut hash);
-    let share = u32::try_from(hash.finish() % 256).unwrap_or_default();
-    wait + wait * share / 1024
+    wait + wait * share(&(request.method().as_str(), request.uri().path()), 256) / 1024
 }
 
 #[cfg(test)]

@@ -10,14 +10,14 @@ use engine::{Engine, StoreIdentity};
 use jiff::tz::TimeZone;
 use kube::Client;
 use plan::brake::Brake;
-use plan::{data, template};
+use plan::template;
 use providers::{Environment, HttpClients};
 use telemetry::Metrics;
 
 use crate::deletions::Deletions;
 use crate::dependencies::Dependant;
 use crate::events::Events;
-use crate::external_secret::store_key;
+use crate::external_secret::store_keys;
 use crate::ingest::generic::GenericTargets;
 use crate::supervision::Supervision;
 use crate::tenure::Tenure;
@@ -121,7 +121,7 @@ impl Context {
     fn stores_used_in(&self, namespace: &str) -> HashSet<StoreKey> {
         let objects = self.world.external_secrets(|object| object.metadata.namespace.as_deref() == Some(namespace));
         let objects = objects.iter().filter_map(|key| self.world.external_secret(key));
-        objects.flat_map(|object| data::stores(&object.spec)).map(|name| store_key(&name, namespace)).collect()
+        objects.flat_map(|object| store_keys(&object.spec, namespace)).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use plan::data::{self, StoreName};
 
 use crate::clock;
 use crate::context::Context;
-use crate::external_secret::{Outcome, pause_asked, store_key};
+use crate::external_secret::{Outcome, pause_asked, store_key, store_keys};
 use crate::ingest::dependants;
 use crate::world::{Key, StoreKey};
 
@@ -144,7 +144,7 @@ pub(crate) fn moved(cx: &Context, object: &ExternalSecret) {
         return;
     }
     let key = Key::of(&object.metadata);
-    let stores: Vec<StoreKey> = data::stores(&object.spec).iter().map(|name| store_key(name, &key.namespace)).collect();
+    let stores = store_keys(&object.spec, &key.namespace);
     for store in cx.deletions.moved(&key, &stores) {
         measure(cx, &store);
     }

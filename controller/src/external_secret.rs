@@ -29,7 +29,7 @@ use plan::status::{Again, Verdict};
 use provider::Retry;
 
 pub(crate) use fetch::open;
-pub(crate) use gather::store_key;
+pub(crate) use gather::{store_key, store_keys};
 pub(crate) use pause::asked as pause_asked;
 pub(crate) use report::Outcome;
 use templates::NoData;

@@ -19,6 +19,17 @@ use crate::supervision::Supervision;
 /// Each watch's name, and whether its first listing is in.
 pub(crate) type Listings = Vec<(&'static str, Receiver<bool>)>;
 
+/// Waits until every watch has its first listing in.
+///
+/// # Errors
+/// When a watch ended before; the text names it.
+pub(crate) async fn all_listed(watches: Listings) -> Result<(), String> {
+    for (name, mut listed) in watches {
+        listed.wait_for(|listed| *listed).await.map_err(|_| format!("the watch of {name} ended"))?;
+    }
+    Ok(())
+}
+
 /// Serves `router` at `address` until the process ends.
 ///
 /// # Errors

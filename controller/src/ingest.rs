@@ -18,7 +18,7 @@ use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
 use plan::template::SourceKind;
-use plan::{data, status, store};
+use plan::{status, store};
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use crate::context::Context;
 use crate::deletions;
 use crate::dependencies::{Dependant, Input};
-use crate::external_secret::{refuse_unreadable, store_key};
+use crate::external_secret::{refuse_unreadable, store_keys};
 use crate::secret_store;
 use crate::world::{Change, Key, Memory, SecretSeen, StoreKey, StoreRecord};
 
@@ -134,18 +134,24 @@ pub(crate) fn external_secret_seen(
     };
     object.metadata.managed_fields = None;
     let key = Key::of(&object.metadata);
-    let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
+    let lane = first_lane(&object);
     settled_elsewhere(cx, &key, &object);
     match cx.world.put_external_secret(object) {
         Change::New => {
             // Another object may have had the name before.
             deletions::settled(cx, &key, false);
-            cx.external_secrets.wake(key, if synced { Lane::Periodic } else { Lane::New });
+            cx.external_secrets.wake(key, lane);
         }
         Change::Relevant => cx.external_secrets.wake(key, Lane::Asked),
         Change::Irrelevant => {}
     }
     None
+}
+
+/// Why an object is looked at that nobody asked about.
+pub(crate) fn first_lane(object: &ExternalSecret) -> Lane {
+    let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
+    if synced { Lane::Periodic } else { Lane::New }
 }
 
 /// What another process has refreshed needs no refresh for what changed before, should it become ours.
@@ -221,9 +227,7 @@ pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
     let change = cx.world.put_store(record);
     if freed {
         // Whatever stood still because of an annotation goes on, or stands still now.
-        for dependant in dependants(cx, &key) {
-            cx.external_secrets.wake(dependant, Lane::Asked);
-        }
+        cx.external_secrets.wake_all(dependants(cx, &key).into_iter().map(|user| (user, Lane::Asked)));
     }
     match change {
         Change::New => cx.stores.wake(key.clone(), Lane::New),
@@ -242,13 +246,12 @@ fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
     // Whoever opens it anew notes anew what it reads.
     cx.world.store_depends_on_nothing(key);
     cx.retire(key);
-    let checked_here = is_checked_here(cx, key);
-    for dependant in dependants(cx, key) {
-        cx.world.remember(&dependant, Memory::changed);
-        if !checked_here {
-            // No check of this process will wake it.
-            cx.external_secrets.wake(dependant, Lane::Asked);
-        }
+    let users = dependants(cx, key);
+    if is_checked_here(cx, key) {
+        // The check wakes them.
+        users.iter().for_each(|user| cx.world.remember(user, Memory::changed));
+    } else {
+        try_again(cx, users);
     }
     cx.world.forget_check(key);
     cx.stores.wake(key.clone(), Lane::Asked);
@@ -275,7 +278,7 @@ pub(crate) fn dependants(cx: &Context, store: &StoreKey) -> Vec<Key> {
 
 fn uses(object: &ExternalSecret, store: &StoreKey) -> bool {
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    data::stores(&object.spec).iter().any(|name| store_key(name, namespace) == *store)
+    store_keys(&object.spec, namespace).contains(store)
 }
 
 async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
@@ -371,7 +374,7 @@ fn target_changed(cx: &Arc<Context>, secret: &Key) {
 /// Tells those that read this Secret or ConfigMap in another version: a store is opened anew, for those whose credential
 /// it is; a template is rendered anew.
 fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
-    let mut whole = BTreeSet::new();
+    let (mut whole, mut rendered) = (BTreeSet::new(), Vec::new());
     let mut apart: BTreeMap<StoreKey, BTreeSet<String>> = BTreeMap::new();
     for reader in cx.world.outdated_by(input, version) {
         match reader {
@@ -381,10 +384,7 @@ fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
             Dependant::Store { key, consumer: Some(consumer) } => {
                 apart.entry(key).or_default().insert(consumer);
             }
-            Dependant::ExternalSecret(key) => {
-                cx.world.remember(&key, Memory::changed);
-                cx.external_secrets.wake(key, Lane::Asked);
-            }
+            Dependant::ExternalSecret(key) => rendered.push(key),
         }
     }
     for store in &whole {
@@ -394,6 +394,13 @@ fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
     for (store, consumers) in apart {
         consumers_changed(cx, &store, &consumers);
     }
+    try_again(cx, rendered);
+}
+
+/// Something that these objects depend on changed: they are tried again at once, with one trigger.
+fn try_again(cx: &Context, keys: Vec<Key>) {
+    keys.iter().for_each(|key| cx.world.remember(key, Memory::changed));
+    cx.external_secrets.wake_all(keys.into_iter().map(|key| (key, Lane::Asked)));
 }
 
 /// What a store needs for these namespaces alone changed: their sessions are over and their objects tried again at once.
@@ -404,10 +411,7 @@ fn consumers_changed(cx: &Arc<Context>, store: &StoreKey, consumers: &BTreeSet<S
         let namespace = object.metadata.namespace.as_ref();
         namespace.is_some_and(|namespace| consumers.contains(namespace)) && uses(object, store)
     };
-    for key in cx.world.external_secrets(theirs) {
-        cx.world.remember(&key, Memory::changed);
-        cx.external_secrets.wake(key, Lane::Asked);
-    }
+    try_again(cx, cx.world.external_secrets(theirs));
 }
 
 async fn namespaces(cx: Arc<Context>, listed: Sender<bool>) {
@@ -435,10 +439,7 @@ fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
         object.metadata.namespace.as_deref() == Some(namespace)
             && object.status.as_ref().is_some_and(|status| status::ready_is("False", &status.conditions))
     });
-    for key in failing {
-        cx.world.remember(&key, Memory::changed);
-        cx.external_secrets.wake(key, Lane::Asked);
-    }
+    try_again(cx, failing);
 }
 
 /// Wakes the users of a store after its check: those that wait for it or failed, and, once it is ready, those that its
@@ -446,18 +447,9 @@ fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
 pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool) {
     let lane_of = |key: Key| {
         let object = cx.world.external_secret(&key)?;
-        let status = object.status.as_ref();
-        let never_synced = status.is_none_or(|status| status.synced_resource_version.is_none());
-        let in_sync = status.is_some_and(|status| status::ready_is("True", &status.conditions));
-        let forced = ready && cx.world.memory(&key).changes > 0;
-        let lane = if never_synced {
-            Lane::New
-        } else if forced || !in_sync {
-            Lane::Asked
-        } else {
-            Lane::Periodic
-        };
-        Some((key, lane))
+        let in_sync = object.status.as_ref().is_some_and(|status| status::ready_is("True", &status.conditions));
+        let asked = !in_sync || (ready && cx.world.memory(&key).changes > 0);
+        Some((key, first_lane(&object).min(if asked { Lane::Asked } else { Lane::Periodic })))
     };
     let users: Vec<(Key, Lane)> = dependants(cx, store).into_iter().filter_map(lane_of).collect();
     cx.external_secrets.wake_all(users);

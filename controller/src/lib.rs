@@ -21,6 +21,7 @@ mod queue;
 mod recovery;
 mod run;
 mod secret_store;
+mod spread;
 mod status_write;
 mod supervision;
 mod tenure;

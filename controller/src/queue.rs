@@ -3,12 +3,13 @@
 //!
 //! Deliberately not here: waiting for a key (`workqueue`), and what is done with it (`dispatch`).
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hash::{Hash, Hasher as _};
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use telemetry::Lane;
+
+use crate::spread::share;
 
 /// First retry of a failing key; it doubles with each failure (the reference's figures).
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
@@ -225,7 +226,7 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
             }
             Next::After(wait) => {
                 entry.failures = 0;
-                Some(wait + (wait / 50).min(SPREAD_CAP) * share(&key) / 1000)
+                Some(wait + (wait / 50).min(SPREAD_CAP) * share(&key, 1000) / 1000)
             }
             Next::Backoff => {
                 entry.failures = entry.failures.saturating_add(1);
@@ -352,14 +353,7 @@ impl<K> Default for Group<K> {
 fn backoff(failures: u32, key: &impl Hash) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let longest = (BACKOFF_BASE * 2_u32.pow(doublings)).min(BACKOFF_CAP);
-    longest - longest / 5 * share(key) / 1000
-}
-
-/// A stable number below a thousand.
-fn share(key: &impl Hash) -> u32 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    u32::try_from(hasher.finish() % 1000).unwrap_or_default()
+    longest - longest / 5 * share(key, 1000) / 1000
 }
 
 #[cfg(test)]

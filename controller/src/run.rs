@@ -148,9 +148,7 @@ async fn serve(args: Args) -> Result<(), String> {
 
 /// Starts the workers once every watch has its first listing in, so that nothing is decided on half a picture.
 async fn work(cx: Arc<Context>, concurrent: u16, listed: health::Listings) -> Result<(), String> {
-    for (name, mut listed) in listed {
-        listed.wait_for(|listed| *listed).await.map_err(|_| format!("the watch of {name} ended"))?;
-    }
+    health::all_listed(listed).await?;
     cx.supervision.external_secrets.start(usize::from(concurrent));
     cx.supervision.stores.start(STORES_AT_A_TIME);
     let stores = dispatch::run(cx.stores.clone(), Arc::new(Stores(cx.clone())), STORES_AT_A_TIME);

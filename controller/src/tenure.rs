@@ -8,6 +8,8 @@
 //! written into a Lease (`plan::lease`).
 
 mod election;
+#[cfg(test)]
+mod fixtures;
 pub(crate) mod guard;
 mod identity;
 mod lock;
@@ -27,8 +29,9 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::context::Context;
 use crate::external_secret::store_key;
-use crate::health::Listings;
-use crate::world::StoreKey;
+use crate::health::{Listings, all_listed};
+use crate::ingest::first_lane;
+use crate::world::{Key, StoreKey};
 
 pub(crate) use identity::identity;
 use lock::{Attempt, Lock};
@@ -276,15 +279,9 @@ pub(crate) async fn run(
     me: String,
     listed: Listings,
 ) -> Result<(), String> {
-    // Whoever hasn't the whole picture yet takes nothing from one that has.
-    let ready = async {
-        for (name, mut listed) in listed {
-            listed.wait_for(|listed| *listed).await.map_err(|_| format!("the watch of {name} ended"))?;
-        }
-        Ok::<(), String>(())
-    };
     tokio::select! {
-        ready = ready => ready?,
+        // Whoever hasn't the whole picture yet takes nothing from one that has.
+        all = all_listed(listed) => all?,
         () = cx.tenure.told_to_end() => return Ok(()),
     }
     match mode {
@@ -324,21 +321,17 @@ fn wake(cx: &Context, buckets: &[u16]) {
     for key in cx.world.stores(|store| buckets.contains(&cx.tenure.bucket_of_store(&store.key))) {
         cx.stores.wake(key, Lane::New);
     }
-    let mine = |object: &ExternalSecret| buckets.contains(&cx.tenure.bucket_of(object));
-    let synced =
-        |object: &ExternalSecret| object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
-    for key in cx.world.external_secrets(|object| mine(object) && !synced(object)) {
-        cx.external_secrets.wake(key, Lane::New);
-    }
-    for key in cx.world.external_secrets(|object| mine(object) && synced(object)) {
-        cx.external_secrets.wake(key, Lane::Periodic);
-    }
+    let mine = cx.world.external_secrets(|object| buckets.contains(&cx.tenure.bucket_of(object)));
+    let lane_of = |key: Key| cx.world.external_secret(&key).map(|object| (key, first_lane(&object)));
+    let mine: Vec<(Key, Lane)> = mine.into_iter().filter_map(lane_of).collect();
+    cx.external_secrets.wake_all(mine);
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
 
+    use super::fixtures::TIMING;
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -378,18 +371,13 @@ mod tests {
     async fn writing_is_permitted_until_the_term_is_over_or_forfeit() {
         let tenure = Tenure::vacant(1);
         assert_eq!(tenure.permit(), Permit::No);
-        let timing = Timing {
-            lease: Duration::from_secs(15),
-            renew_deadline: Duration::from_secs(10),
-            retry: Duration::from_secs(2),
-        };
-        tenure.prolong(Term::of(&timing, clock::instant(), clock::now()));
-        assert_eq!(tenure.permit(), Permit::For(timing.renew_deadline));
+        tenure.prolong(Term::of(&TIMING, clock::instant(), clock::now()));
+        assert_eq!(tenure.permit(), Permit::For(TIMING.renew_deadline));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(tenure.permit(), Permit::No);
-        tenure.prolong(Term { until: clock::instant() + timing.lease, until_wall: Timestamp::UNIX_EPOCH });
+        tenure.prolong(Term { until: clock::instant() + TIMING.lease, until_wall: Timestamp::UNIX_EPOCH });
         assert_eq!(tenure.permit(), Permit::No, "the wall clock says that it is over");
-        tenure.prolong(Term::of(&timing, clock::instant(), clock::now()));
+        tenure.prolong(Term::of(&TIMING, clock::instant(), clock::now()));
         tenure.forfeit();
         assert_eq!(tenure.permit(), Permit::No);
     }

@@ -28,12 +28,14 @@ impl Work<Key, StoreKey> for ExternalSecrets {
         let turn = cx.supervision.external_secrets.begin("externalsecret");
         let started = clock::instant();
         let next = external_secret::reconcile(cx, key, *asked, slot).await;
-        // Another replica's object has its series there.
-        if cx.world.external_secret(key).is_some_and(|object| cx.tenure.holds(cx.tenure.bucket_of(&object))) {
-            let took = clock::instant().saturating_duration_since(started);
-            cx.metrics.reconciled(Kind::ExternalSecret, &key.name, &key.namespace, took);
-        } else if self.exists(key) {
-            cx.metrics.disown(Kind::ExternalSecret, &key.name, &key.namespace);
+        match cx.world.external_secret(key) {
+            Some(object) if cx.tenure.holds(cx.tenure.bucket_of(&object)) => {
+                let took = clock::instant().saturating_duration_since(started);
+                cx.metrics.reconciled(Kind::ExternalSecret, &key.name, &key.namespace, took);
+            }
+            // Another replica's object has its series there.
+            Some(_) => cx.metrics.disown(Kind::ExternalSecret, &key.name, &key.namespace),
+            None => {}
         }
         turn.end(next);
         next

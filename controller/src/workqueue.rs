@@ -13,21 +13,20 @@ use crate::queue::{Job, Next, Queue};
 /// See the module.
 pub(crate) struct Workqueue<K, G> {
     queue: Mutex<Queue<K, G>>,
+    /// Something was woken or done. Only the one that hands out keys waits for it.
     changed: Notify,
-    /// Something came into the lane `new`.
-    new: Notify,
 }
 
 impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
     /// See [`Queue::new`].
     pub(crate) fn new(group_limit: usize) -> Self {
-        Self { queue: Mutex::new(Queue::new(group_limit)), changed: Notify::new(), new: Notify::new() }
+        Self { queue: Mutex::new(Queue::new(group_limit)), changed: Notify::new() }
     }
 
     /// See [`Queue::wake`].
     pub(crate) fn wake(&self, key: K, lane: Lane) {
         self.lock().wake(key, lane, clock::instant());
-        self.tell();
+        self.changed.notify_one();
     }
 
     /// Wakes keys for one and the same reason: what is read for one of them serves the others.
@@ -36,19 +35,13 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
         let now = clock::instant();
         keys.into_iter().for_each(|(key, lane)| queue.wake(key, lane, now));
         drop(queue);
-        self.tell();
-    }
-
-    /// Something was woken.
-    fn tell(&self) {
         self.changed.notify_one();
-        self.new.notify_one();
     }
 
     /// Waits until a key is ready that was never synced.
     pub(crate) async fn ready_new(&self) {
         while !self.lock().has_ready_in(Lane::New) {
-            self.new.notified().await;
+            self.changed.notified().await;
         }
     }
 
@@ -90,7 +83,7 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
     /// See [`Queue::done`].
     pub(crate) fn done(&self, key: K, next: Next) {
         self.lock().done(key, next, clock::instant());
-        self.tell();
+        self.changed.notify_one();
     }
 
     /// See [`Queue::forget`].

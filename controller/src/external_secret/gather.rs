@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ClusterSecretStore, CreationPolicy, ExternalSecret, ExternalSecretStatus, SecretStore, StoreKind};
+use api::{
+    ClusterSecretStore, CreationPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, SecretStore,
+    StoreKind,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kube::Api;
@@ -201,6 +204,11 @@ pub(super) async fn outdated(cx: &Arc<Context>, seen: &Live) -> Option<Next> {
             Some(Next::Backoff)
         }
     }
+}
+
+/// All stores that `spec` names, for an object in `namespace`.
+pub(crate) fn store_keys(spec: &ExternalSecretSpec, namespace: &str) -> Vec<StoreKey> {
+    data::stores(spec).iter().map(|name| store_key(name, namespace)).collect()
 }
 
 /// The store that `name` means for an object in `namespace`.

@@ -66,20 +66,22 @@ async fn release(cx: &Context, key: &Key, metadata: &ObjectMeta) -> Result<bool,
     if !finalizer::is_on(&object) {
         return Ok(true);
     }
-    let url = ExternalSecret::url_path(&(), Some(&key.namespace));
-    let request = Request::new(url).get(&key.name, &GetParams::default()).map_err(kube::Error::BuildRequest)?;
-    let live: Value = cx.client.request(request).await?;
-    if !live["spec"]["target"]["manifest"].is_null() {
+    if !live(cx, key).await?["spec"]["target"]["manifest"].is_null() {
         return Ok(false);
     }
     finalizer::remove(cx, &object).await.map(|_| true)
 }
 
-/// Puts the condition on the object beside its others; answers whether that was needed.
-async fn condition(cx: &Context, key: &Key, detail: &str) -> Result<bool, kube::Error> {
+/// The object as the API server has it.
+async fn live(cx: &Context, key: &Key) -> Result<Value, kube::Error> {
     let url = ExternalSecret::url_path(&(), Some(&key.namespace));
     let request = Request::new(url).get(&key.name, &GetParams::default()).map_err(kube::Error::BuildRequest)?;
-    let mut live: Value = cx.client.request(request).await?;
+    cx.client.request(request).await
+}
+
+/// Puts the condition on the object beside its others; answers whether that was needed.
+async fn condition(cx: &Context, key: &Key, detail: &str) -> Result<bool, kube::Error> {
+    let mut live = live(cx, key).await?;
     if serde_json::from_value::<ExternalSecret>(live.clone()).is_ok() {
         // Mended in the meantime.
         return Ok(false);

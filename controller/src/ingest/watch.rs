@@ -4,7 +4,6 @@
 //! a new listing. That is how a dead connection is told from a quiet one; who gives it up is `api_client`.
 
 use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -16,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch::Sender;
 use tokio::time::Instant;
 
+use crate::spread::share;
 use crate::supervision::Supervision;
 
 /// How long the API server lets one request of a watch last.
@@ -114,9 +114,7 @@ struct Waits {
 
 impl Waits {
     fn new(name: &str) -> Self {
-        let mut hash = DefaultHasher::new();
-        name.hash(&mut hash);
-        Self { errors: 0, last: None, share: u32::try_from(hash.finish() % 256).unwrap_or_default() }
+        Self { errors: 0, last: None, share: share(&name, 256) }
     }
 }
 

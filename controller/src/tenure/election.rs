@@ -133,13 +133,9 @@ mod tests {
 
     use super::*;
     use crate::fixtures;
+    use crate::tenure::fixtures::{TIMING, hanging};
     use crate::tenure::{Permit, Tenure};
 
-    const TIMING: Timing = Timing {
-        lease: Duration::from_secs(15),
-        renew_deadline: Duration::from_secs(10),
-        retry: Duration::from_secs(2),
-    };
     const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases/leader";
 
     struct Candidate {
@@ -222,16 +218,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_leader_whose_renewals_hang_ends_before_another_may_lead() {
         let api = FakeApi::default();
-        let (hang, hangs) = tokio::sync::watch::channel(false);
-        let server = api.client();
-        let wire = tower::service_fn(move |request| {
-            let (server, mut hangs) = (server.clone(), hangs.clone());
-            async move {
-                hangs.wait_for(|hangs| !hangs).await.unwrap();
-                server.send(request).await
-            }
-        });
-        let leader = candidate(&api, Client::new(wire, "default"), "hanging");
+        let (hang, client) = hanging(&api);
+        let leader = candidate(&api, client, "hanging");
         leads(&leader).await;
         let standby = candidate(&api, api.client(), "standby");
         sleep(Duration::from_secs(30)).await;

@@ -100,16 +100,11 @@ mod tests {
     use kube::api::PostParams;
     use kube::client::ClientBuilder;
     use kube::{Api, Client};
-    use plan::lease::{Term, Timing};
+    use plan::lease::Term;
 
     use super::*;
     use crate::clock;
-
-    const TIMING: Timing = Timing {
-        lease: Duration::from_secs(15),
-        renew_deadline: Duration::from_secs(10),
-        retry: Duration::from_secs(2),
-    };
+    use crate::tenure::fixtures::TIMING;
 
     /// A client under guard whose server answers after `delay`.
     fn guarded(api: &FakeApi, tenure: &Arc<Tenure>, delay: Duration) -> Api<ConfigMap> {

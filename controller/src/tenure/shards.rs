@@ -275,7 +275,7 @@ impl Replica<'_> {
             .map(|member| member.identity.as_str())
             .collect();
         let wished = shards::assign(self.sharding.buckets, &live);
-        let (mut free, mut ours, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut free, mut foreign) = (Vec::new(), Vec::new());
         for bucket in (0..self.sharding.buckets).filter(|bucket| !moving.contains(bucket)) {
             let seen = self.board.get(&self.sharding.bucket(bucket));
             // One that isn't buried yet may still write.
@@ -289,9 +289,8 @@ impl Replica<'_> {
                 Step::Leave => foreign.push(bucket),
             }
         }
-        let taken: Vec<Option<u16>> =
-            stream::iter(free).map(|bucket| self.take(bucket)).buffer_unordered(AT_ONCE).collect().await;
-        ours.extend(taken.into_iter().flatten());
+        let taking = stream::iter(free).map(|bucket| self.take(bucket)).buffer_unordered(AT_ONCE);
+        let ours: Vec<u16> = taking.filter_map(std::future::ready).collect().await;
         if !ours.is_empty() {
             for bucket in &ours {
                 self.cx.tenure.gain(*bucket);

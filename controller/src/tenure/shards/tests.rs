@@ -10,9 +10,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::fixtures;
 use crate::tenure::Tenure;
+use crate::tenure::fixtures::{TIMING, hanging};
 
-const TIMING: Timing =
-    Timing { lease: Duration::from_secs(15), renew_deadline: Duration::from_secs(10), retry: Duration::from_secs(2) };
 const BUCKETS: u16 = 16;
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
 
@@ -111,16 +110,8 @@ async fn a_bucket_moves_only_when_its_work_has_ended() {
 #[tokio::test(start_paused = true)]
 async fn one_that_hangs_stops_before_its_buckets_are_taken_and_can_not_come_back() {
     let api = FakeApi::default();
-    let (hang, hangs) = tokio::sync::watch::channel(false);
-    let server = api.client();
-    let wire = tower::service_fn(move |request| {
-        let (server, mut hangs) = (server.clone(), hangs.clone());
-        async move {
-            hangs.wait_for(|hangs| !hangs).await.unwrap();
-            server.send(request).await
-        }
-    });
-    let hanging = start(&api, Client::new(wire, "default"), "hanging", BUCKETS);
+    let (hang, client) = hanging(&api);
+    let hanging = start(&api, client, "hanging", BUCKETS);
     let other = replica(&api, "other");
     shared(&[&hanging, &other], &[8, 8]).await;
     sleep(Duration::from_secs(30)).await;
