@@ -26,8 +26,9 @@ pub struct Args {
     /// Only stores with this spec.controller, or with none, are handled.
     #[arg(long, default_value = "default")]
     pub controller_class: String,
-    /// How many objects of a kind are reconciled at a time.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    /// How many objects of a kind are reconciled at a time, not counting those that wait for a provider. More only make the
+    /// API server's answers, and its watches, late.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent: u16,
     /// Only this namespace is watched; empty means all.
     #[arg(long, default_value = "")]

@@ -17,8 +17,6 @@ use tokio::task::JoinSet;
 use crate::queue::{Job, Next};
 use crate::workqueue::Workqueue;
 
-/// Further slots, as a share of the others, for what was never synced: it must not stand in line with a storm of refreshes.
-const EXPRESS_SHARE: usize = 8;
 /// Keys of one queue that are worked on, or wait for a backend, at a time: each costs some 20 KiB.
 const IN_FLIGHT: usize = 1024;
 
@@ -91,17 +89,12 @@ where
     G: Clone + Eq + Hash + Send + Sync + 'static,
     W: Work<K, G>,
 {
-    let express = Arc::new(Semaphore::new(slots.div_ceil(EXPRESS_SHARE)));
     let (slots, in_flight) = (Arc::new(Semaphore::new(slots)), Arc::new(Semaphore::new(IN_FLIGHT)));
     let mut tasks: JoinSet<()> = JoinSet::new();
     loop {
         queue.ready().await;
         let place = in_flight.clone().acquire_owned().await.map_err(|error| error.to_string())?;
-        let slot = tokio::select! {
-            biased;
-            slot = Slot::wait(&slots) => slot,
-            slot = queue.ready_new().then(|()| Slot::wait(&express)) => slot,
-        };
+        let slot = Slot::wait(&slots).await;
         while let Some(ended) = tasks.try_join_next() {
             ended.map_err(|error| format!("a worker ended: {error}"))?;
         }
@@ -133,8 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Keys of `slow` wait for ever for their backend, those of `long` work for ever, those of `bad` panic, all others end at
-    /// once.
+    /// Keys of `slow` wait for ever for their backend, those of `bad` panic, all others end at once.
     #[derive(Default)]
     struct Backends {
         done: Mutex<Vec<&'static str>>,
@@ -152,14 +144,12 @@ mod tests {
 
         async fn work(&self, job: &Job<&'static str>, slot: Slot) -> Next {
             let now = self.at_a_time.fetch_add(1, Ordering::SeqCst) + 1;
-            // Two slots, and one for what is new.
-            assert!(now <= 3, "{now} at a time");
+            assert!(now <= 2, "{now} at a time");
             tokio::task::yield_now().await;
             self.at_a_time.fetch_sub(1, Ordering::SeqCst);
             match store(job.key) {
                 "slow" => slot.given_up(std::future::pending()).await,
                 "bad" => panic!("provider bug"),
-                "long" => std::future::pending().await,
                 _ => slot.given_up(tokio::time::sleep(Duration::from_millis(1))).await,
             }
             self.done.lock().unwrap().push(job.key);
@@ -171,21 +161,6 @@ mod tests {
         fn exists(&self, _: &&'static str) -> bool {
             true
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_was_never_synced_does_not_wait_for_a_slot() {
-        let queue = Arc::new(Workqueue::new(3));
-        let work = Arc::new(Backends::default());
-        for key in ["long-1", "long-2", "good-old"] {
-            queue.wake(key, Lane::Periodic);
-        }
-        let _run = tokio::spawn(run(queue.clone(), work.clone(), 2));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        queue.wake("good-new", Lane::New);
-        queue.wake("good-newer", Lane::New);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(*work.done.lock().unwrap(), ["good-new", "good-newer"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,9 +20,8 @@ mod unreadable;
 
 use std::sync::Arc;
 
-use std::time::Instant;
-
 use api::DeletionPolicy;
+use engine::Asker;
 use plan::data;
 use plan::refresh::{self, Due};
 use plan::status::{Again, Verdict};
@@ -45,15 +44,14 @@ use crate::world::{Key, StoreKey};
 /// One try to bring an object in step.
 pub(crate) struct Attempt {
     pub(crate) now: jiff::Timestamp,
-    /// What asked for it: an answer of a backend that is older may not know of it.
-    pub(crate) asked: Instant,
+    pub(crate) asker: Asker,
     pub(crate) slot: Slot,
 }
 
 /// Brings one ExternalSecret's Secret to what its spec says, if that is this process's to do.
-pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key, asked: Instant, slot: Slot) -> Next {
+pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key, asker: Asker, slot: Slot) -> Next {
     let ours = async {
-        let next = attempt(cx, key, &Attempt { now: clock::now(), asked, slot }).await;
+        let next = attempt(cx, key, &Attempt { now: clock::now(), asker, slot }).await;
         finalizer::take_away(cx, key, next).await // I/O, once an object
     };
     match cx.world.external_secret(key) {
@@ -67,7 +65,8 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key, asked: Instant, slot
 /// As [`reconcile`], at a time of one's own choice and with nobody else about.
 #[cfg(test)]
 async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Next {
-    attempt(cx, key, &Attempt { now, asked: clock::instant(), slot: Slot::unlimited() }).await
+    let asker = Asker::usual(clock::instant());
+    attempt(cx, key, &Attempt { now, asker, slot: Slot::unlimited() }).await
 }
 
 /// The store that an object counts as a user of while only so many may use one at a time: its first.

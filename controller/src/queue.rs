@@ -304,11 +304,6 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
         self.lanes.iter().any(|lane| !lane.is_empty())
     }
 
-    /// As [`Queue::has_ready`], in one lane.
-    pub(crate) fn has_ready_in(&self, lane: Lane) -> bool {
-        !self.lanes[lane as usize].is_empty()
-    }
-
     /// When the next timer fires.
     pub(crate) fn next_timer(&self) -> Option<Instant> {
         self.timers.first_key_value().map(|((due, _), _)| *due)

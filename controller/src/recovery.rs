@@ -51,6 +51,7 @@ mod tests {
     use std::time::Duration;
 
     use async_trait::async_trait;
+    use engine::Asker;
     use provider::{Capabilities, Error, ErrorKind, Payload, Provider, ReadKey, RemoteRef, Validation};
     use secret::{SecretBytes, SecretMap};
     use serde_json::json;
@@ -162,7 +163,7 @@ mod tests {
         let read = ReadKey { key: "k".to_owned(), version: None, metadata: false };
         let reference = RemoteRef { read, property: None };
         for _ in 0..10 {
-            handle.value(&reference, clock::instant()).await.unwrap_err();
+            handle.value(&reference, Asker::usual(clock::instant())).await.unwrap_err();
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(woken(&cx), 0);

@@ -27,9 +27,10 @@ use crate::{api_client, dispatch, health, ingest, recovery};
 
 /// Stores checked at a time; those that wait for their backend don't count.
 const STORES_AT_A_TIME: usize = 16;
-/// Objects of one store that are worked on at a time, as a multiple of those worked on altogether: while some wait for
-/// the backend, others can be written.
+/// Objects of one store that are under way at a time, as a multiple of those worked on altogether and at least: while some
+/// wait for the backend, others can be written.
 const PER_STORE: usize = 2;
+const PER_STORE_LEAST: usize = 64;
 
 /// How long handing over may take when the process ends.
 const HAND_OVER: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ async fn serve(args: Args) -> Result<(), String> {
         world: Default::default(),
         generic_targets: Default::default(),
         deletions: Default::default(),
-        external_secrets: Arc::new(Workqueue::new(PER_STORE * usize::from(args.concurrent))),
+        external_secrets: Arc::new(Workqueue::new(PER_STORE_LEAST.max(PER_STORE * usize::from(args.concurrent)))),
         stores: Arc::new(Workqueue::new(STORES_AT_A_TIME)),
         engine: Engine::new(metrics.clone(), Limits::default()),
         templates: template::Engine::new(template::Functions::eso(), args.delims(), template::Limits::default()),

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use api::StoreKind;
-use telemetry::Kind;
+use engine::Asker;
+use telemetry::{Kind, Lane};
 
 use crate::clock;
 use crate::context::Context;
@@ -27,7 +28,9 @@ impl Work<Key, StoreKey> for ExternalSecrets {
         cx.metrics.queue_wait("externalsecret", *lane, *waited);
         let turn = cx.supervision.external_secrets.begin("externalsecret");
         let started = clock::instant();
-        let next = external_secret::reconcile(cx, key, *asked, slot).await;
+        // Nobody has a value of it yet.
+        let asker = Asker { since: *asked, urgent: *lane == Lane::New };
+        let next = external_secret::reconcile(cx, key, asker, slot).await;
         match cx.world.external_secret(key) {
             Some(object) if cx.tenure.holds(cx.tenure.bucket_of(&object)) => {
                 let took = clock::instant().saturating_duration_since(started);

@@ -38,13 +38,6 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
         self.changed.notify_one();
     }
 
-    /// Waits until a key is ready that was never synced.
-    pub(crate) async fn ready_new(&self) {
-        while !self.lock().has_ready_in(Lane::New) {
-            self.changed.notified().await;
-        }
-    }
-
     /// Waits until a key may be ready. Takes none, so that the most urgent one is taken once there is somebody to work on
     /// it.
     pub(crate) async fn ready(&self) {

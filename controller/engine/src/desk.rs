@@ -45,10 +45,33 @@ struct Waiting {
     answer: oneshot::Sender<Result<Payload, Error>>,
 }
 
+/// Reads in the order of their turns: those of urgent askers go before all others.
+#[derive(Default)]
+struct Line {
+    urgent: VecDeque<Waiting>,
+    usual: VecDeque<Waiting>,
+}
+
+impl Line {
+    fn push(&mut self, waiting: Waiting, urgent: bool) {
+        if urgent { self.urgent.push_back(waiting) } else { self.usual.push_back(waiting) }
+    }
+
+    fn first(&self) -> Option<&Waiting> {
+        self.urgent.front().or_else(|| self.usual.front())
+    }
+
+    /// The first reads that somebody still waits for.
+    fn take(&mut self, most: usize) -> Vec<Waiting> {
+        let in_order = std::iter::from_fn(|| self.urgent.pop_front().or_else(|| self.usual.pop_front()));
+        in_order.filter(|waiting| !waiting.answer.is_closed()).take(most).collect()
+    }
+}
+
 struct State {
     /// Reads that could go with others, and reads that can't.
-    together: VecDeque<Waiting>,
-    alone: VecDeque<Waiting>,
+    together: Line,
+    alone: Line,
     in_flight: usize,
     in_flight_together: usize,
     breaker: Breaker,
@@ -83,15 +106,15 @@ impl State {
         if self.in_flight >= self.pace.limit() {
             return None;
         }
-        let most = self.together.front().map_or(0, |first| batch(&first.key).max(1));
+        let most = self.together.first().map_or(0, |first| batch(&first.key).max(1));
         // The backend may have refused batches since these came: then they go like all others.
         let together = most > 1;
         let mut reads = Vec::new();
         if most > 0 && (!together || self.in_flight_together < TOGETHER) {
-            reads = take(&mut self.together, most);
+            reads = self.together.take(most);
         }
         if reads.is_empty() {
-            reads = take(&mut self.alone, 1);
+            reads = self.alone.take(1);
         }
         let first = reads.first()?;
         let together = together && batch(&first.key) > 1;
@@ -99,12 +122,6 @@ impl State {
         self.in_flight_together += usize::from(together);
         Some(Call { reads, together })
     }
-}
-
-/// The first reads that somebody still waits for.
-fn take(queue: &mut VecDeque<Waiting>, most: usize) -> Vec<Waiting> {
-    let waited_for = std::iter::from_fn(|| queue.pop_front()).filter(|waiting| !waiting.answer.is_closed());
-    waited_for.take(most).collect()
 }
 
 struct Call {
@@ -134,8 +151,8 @@ impl Desk {
     ) -> Self {
         let patience = provider.patience().unwrap_or_default().min(limits.longest_deadline);
         let state = State {
-            together: VecDeque::new(),
-            alone: VecDeque::new(),
+            together: Line::default(),
+            alone: Line::default(),
             in_flight: 0,
             in_flight_together: 0,
             breaker: Breaker::new(&identity),
@@ -158,8 +175,8 @@ impl Desk {
         desk
     }
 
-    /// Reads one key when it is its turn.
-    pub(crate) async fn read(self: &Arc<Self>, key: &ReadKey, began: Began) -> Result<Payload, Error> {
+    /// Reads one key when it is its turn: before all that isn't urgent, if it is.
+    pub(crate) async fn read(self: &Arc<Self>, key: &ReadKey, began: Began, urgent: bool) -> Result<Payload, Error> {
         let now = clock::now();
         let deadline = now + self.deadline;
         let (answer, mut answered) = oneshot::channel();
@@ -170,9 +187,9 @@ impl Desk {
             }
             let waiting = Waiting { key: key.clone(), began: began.clone(), deadline, answer };
             if self.provider.batch(key) > 1 {
-                state.together.push_back(waiting);
+                state.together.push(waiting, urgent);
             } else {
-                state.alone.push_back(waiting);
+                state.alone.push(waiting, urgent);
             }
         }
         self.pump();
@@ -232,8 +249,8 @@ impl Desk {
             let mut state = self.lock();
             if let Some(refused) = state.breaker.refusal().cloned().or_else(|| state.pace.refusal(now)) {
                 let open = state.breaker.refusal().is_some();
-                let waiting: Vec<Waiting> =
-                    std::mem::take(&mut state.together).into_iter().chain(std::mem::take(&mut state.alone)).collect();
+                let mut waiting = state.together.take(usize::MAX);
+                waiting.append(&mut state.alone.take(usize::MAX));
                 if open {
                     waiting.iter().for_each(|waiting| state.suspect(Question::Read(waiting.key.clone())));
                 }

@@ -51,6 +51,23 @@ impl Default for Limits {
     }
 }
 
+/// Who asks for a value, as far as it matters for which answer it gets, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// Its trigger, on tokio's clock: when whatever made it ask happened. Its answer is of a read that began then or later.
+    pub since: Instant,
+    /// Its reads take their turns before those of all who aren't urgent. A read of such a one that it joins stays where it
+    /// stands.
+    pub urgent: bool,
+}
+
+impl Asker {
+    /// One who isn't urgent.
+    pub fn usual(since: Instant) -> Self {
+        Self { since, urgent: false }
+    }
+}
+
 /// What the handles of an engine share.
 pub(crate) struct Common {
     pub(crate) metrics: Arc<Metrics>,
@@ -101,34 +118,34 @@ impl Handle {
         Self { number, provider, desk, reads: Flights::default(), finds: Flights::default(), find_permits, common }
     }
 
-    /// One value of the backend. `asked` is the asker's trigger, on tokio's clock: when whatever made it ask happened. The
-    /// answer is of a read that began then or later.
+    /// One value of the backend.
     ///
     /// # Errors
     /// The provider's. `Timeout` when the store doesn't answer, or gives the read no turn, within the deadline. While the
     /// store can't be reached, its last failure at once; while it wants quiet, what it said, with `Retry::After`.
-    pub async fn value(&self, reference: &RemoteRef, asked: Instant) -> Result<SecretBytes, Error> {
-        match self.read(&reference.read, asked).await {
+    pub async fn value(&self, reference: &RemoteRef, asker: Asker) -> Result<SecretBytes, Error> {
+        match self.read(&reference.read, asker).await {
             Ok(payload) => self.provider.value(&payload, reference),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(self.provider.missing_value(error, reference)),
             Err(error) => Err(error),
         }
     }
 
-    /// All values of one remote key. `asked` as in [`Handle::value`].
+    /// All values of one remote key.
     ///
     /// # Errors
     /// As [`Handle::value`].
-    pub async fn map(&self, reference: &RemoteRef, asked: Instant) -> Result<SecretMap, Error> {
-        let payload = self.read(&reference.read, asked).await?;
+    pub async fn map(&self, reference: &RemoteRef, asker: Asker) -> Result<SecretMap, Error> {
+        let payload = self.read(&reference.read, asker).await?;
         self.provider.map(&payload, reference)
     }
 
-    /// All remote secrets that match. `asked` as in [`Handle::value`].
+    /// All remote secrets that match. No asker's find goes before another's.
     ///
     /// # Errors
     /// The provider's; `Timeout` when the find takes longer than its deadline. Otherwise as [`Handle::value`].
-    pub async fn find(&self, find: &Find, asked: Instant) -> Result<Found, Error> {
+    pub async fn find(&self, find: &Find, asker: Asker) -> Result<Found, Error> {
+        let asked = asker.since;
         let answer = loop {
             let way = self.finds.ask(
                 find,
@@ -191,7 +208,8 @@ impl Handle {
         }
     }
 
-    async fn read(&self, key: &ReadKey, asked: Instant) -> Result<Arc<Counted<Payload>>, Error> {
+    async fn read(&self, key: &ReadKey, asker: Asker) -> Result<Arc<Counted<Payload>>, Error> {
+        let Asker { since: asked, urgent } = asker;
         loop {
             let way = self.reads.ask(
                 key,
@@ -201,7 +219,7 @@ impl Handle {
                     let (desk, common, number, key) =
                         (self.desk.clone(), self.common.clone(), self.number, key.clone());
                     async move {
-                        let answer = desk.read(&key, began.clone()).await;
+                        let answer = desk.read(&key, began.clone(), urgent).await;
                         let answer = answer.map(|payload| common.reads.count(payload));
                         if let Some(began) = began.get() {
                             common.reads.put((number, key), began, &answer, || !desk.is_retired());

@@ -16,7 +16,7 @@ mod identity;
 mod keep;
 mod pace;
 
-pub use handle::{Found, Handle, Limits};
+pub use handle::{Asker, Found, Handle, Limits};
 pub use identity::StoreIdentity;
 
 use std::collections::HashMap;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::{Handle, Limits};
+use engine::{Asker, Handle, Limits};
 use futures::StreamExt;
 use futures::future::join_all;
 use provider::{Error, ErrorKind, Find, Provider, ReadKey, Retry};
@@ -109,6 +109,22 @@ async fn kept_answers_go_with_their_triggers_their_handle_and_their_age() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn urgent_reads_go_before_all_others_that_wait() {
+    let store = Store::with(|store| store.latency = seconds(1));
+    let (_engine, handle) = alone(&store, Limits { in_flight: 1, ..Limits::default() }).await;
+    let start = now();
+    let read = |key: &'static str, urgent: bool| {
+        let handle = &handle;
+        async move {
+            handle.value(&reference(key), Asker { since: start, urgent }).await.unwrap();
+            (now() - start).as_secs()
+        }
+    };
+    let took = tokio::join!(read("a", false), read("b", false), read("c", true), read("d", false), read("e", true));
+    assert_eq!(took, (1, 4, 2, 5, 3), "the first had begun");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_wait_for_a_turn_counts_within_the_deadline() {
     let store = Store::default();
     store.turns(Behaviour::Hangs);
@@ -187,12 +203,12 @@ async fn a_find_is_refused_and_found_again_like_a_read() {
     let mut recovered = engine.recovered();
     store.turns(Behaviour::Down("down"));
     for _ in 0..10 {
-        assert_eq!(handle.find(&Find::default(), now()).await.unwrap_err().to_string(), "down");
+        assert_eq!(handle.find(&Find::default(), Asker::usual(now())).await.unwrap_err().to_string(), "down");
     }
     assert_eq!(store.0.finds.load(Ordering::SeqCst), 5);
     store.turns(Behaviour::Good);
     recovered.recv().await.unwrap();
-    assert_eq!(handle.find(&Find::default(), now()).await.unwrap().values.len(), 1);
+    assert_eq!(handle.find(&Find::default(), Asker::usual(now())).await.unwrap().values.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,12 +247,12 @@ async fn a_store_that_says_when_to_come_back_is_left_alone_until_then() {
     // The first is throttled; those that wait behind it are refused with it.
     let names: Vec<String> = (0..10).map(|n| format!("{n}")).collect();
     let references: Vec<_> = names.iter().map(|name| reference(name)).collect();
-    for answer in join_all(references.iter().map(|reference| handle.value(reference, start))).await {
+    for answer in join_all(references.iter().map(|reference| handle.value(reference, Asker::usual(start)))).await {
         assert_eq!(answer.unwrap_err().kind(), ErrorKind::Throttled);
     }
     assert_eq!(store.calls(), 1);
     tokio::time::sleep(seconds(5)).await;
-    let error = handle.value(&reference("a"), now()).await.unwrap_err();
+    let error = handle.value(&reference("a"), Asker::usual(now())).await.unwrap_err();
     assert_eq!((error.to_string().as_str(), error.retry_when()), ("slow down", Retry::After(seconds(15))));
     store.turns(Behaviour::Good);
     tokio::time::sleep(seconds(15)).await;
@@ -294,7 +310,7 @@ async fn reads_that_can_not_go_together_do_not_wait_behind_those_that_can() {
         })
         .collect();
     let asked = now();
-    join_all(references.iter().map(|reference| handle.value(reference, asked))).await;
+    join_all(references.iter().map(|reference| handle.value(reference, Asker::usual(asked)))).await;
     // 30 alone and 4 that went at once, then 26 in two calls.
     assert_eq!(store.calls(), 36);
     assert_eq!(store.0.most_at_a_time.load(Ordering::SeqCst), 34);
@@ -372,7 +388,7 @@ async fn identical_finds_are_one_and_only_a_few_run_at_a_time() {
     let wished: Vec<Find> = (0..20).map(wished).collect();
     let asked = now();
     for _ in 0..2 {
-        for answer in join_all(wished.iter().map(|find| handle.find(find, asked))).await {
+        for answer in join_all(wished.iter().map(|find| handle.find(find, Asker::usual(asked)))).await {
             let found = answer.unwrap();
             assert_eq!((found.values.len(), found.convert_first), (1, true));
         }
@@ -390,7 +406,7 @@ async fn a_find_that_does_not_end_is_given_up_with_a_hint() {
     let start = now();
     // Four run, the fifth waits, and all have the same deadline.
     let wished: Vec<Find> = (0..5).map(|n| Find { name: Some(format!("{n}")), ..Find::default() }).collect();
-    for answer in join_all(wished.iter().map(|find| handle.find(find, start))).await {
+    for answer in join_all(wished.iter().map(|find| handle.find(find, Asker::usual(start)))).await {
         let error = answer.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = "find did not end within 120 s; narrow spec.dataFrom[].find";
@@ -406,8 +422,8 @@ async fn a_provider_says_what_a_missing_key_is_to_a_single_value() {
     let (_engine, handle) = alone(&store, Limits::default()).await;
     let mut reference = reference("k");
     reference.property = Some("p".to_owned());
-    assert_eq!(handle.value(&reference, now()).await.unwrap_err().kind(), ErrorKind::Invalid);
-    assert_eq!(handle.map(&reference, now()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(handle.value(&reference, Asker::usual(now())).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(handle.map(&reference, Asker::usual(now())).await.unwrap_err().kind(), ErrorKind::NotFound);
     let ReadKey { key, version: _, metadata: _ } = reference.read;
     assert_eq!(key, "k");
 }

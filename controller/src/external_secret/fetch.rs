@@ -50,11 +50,11 @@ async fn one(
     };
     let handle = usable(cx, namespace, store).await?;
     match what {
-        What::Value(reference) => handle.value(reference, attempt.asked).await.map(Fetched::Value),
-        What::Map(reference) => handle.map(reference, attempt.asked).await.map(Fetched::Map),
+        What::Value(reference) => handle.value(reference, attempt.asker).await.map(Fetched::Value),
+        What::Map(reference) => handle.map(reference, attempt.asker).await.map(Fetched::Map),
         What::Find(find) => {
             let found =
-                handle.find(find, attempt.asked).await.map_err(|error| error.context("error getting all secrets"))?;
+                handle.find(find, attempt.asker).await.map_err(|error| error.context("error getting all secrets"))?;
             let Found { values, convert_first } = found;
             Ok(Fetched::Found { values, convert_first })
         }
@@ -147,6 +147,7 @@ async fn open_provider(
 #[cfg(test)]
 mod tests {
     use certgen::fake::FakeApi;
+    use engine::Asker;
     use provider::{ReadKey, RemoteRef};
     use serde_json::json;
 
@@ -193,7 +194,7 @@ mod tests {
         let mut handles = Vec::new();
         for namespace in ["shop", "lab"] {
             let handle = open(&cx, &referent, Some(namespace)).await.unwrap();
-            handle.value(&reference, clock::instant()).await.unwrap_err();
+            handle.value(&reference, Asker::usual(clock::instant())).await.unwrap_err();
             assert!(read(&api, namespace) > 0, "{namespace}: {:?}", api.requests());
             handles.push(handle);
         }
@@ -204,7 +205,7 @@ mod tests {
         let fixed = record(json!({"name": "token", "key": "token", "namespace": "lab"}));
         let before = read(&api, "shop");
         let both = (open(&cx, &fixed, Some("shop")).await.unwrap(), open(&cx, &fixed, Some("lab")).await.unwrap());
-        both.0.value(&reference, clock::instant()).await.unwrap_err();
+        both.0.value(&reference, Asker::usual(clock::instant())).await.unwrap_err();
         assert!(Arc::ptr_eq(&both.0, &both.1));
         assert_eq!(read(&api, "shop"), before);
     }

@@ -325,7 +325,7 @@ mod tests {
 
     async fn reconcile(cx: &Arc<Context>) -> Next {
         let key = Key { namespace: "shop".into(), name: "db".into() };
-        super::super::reconcile(cx, &key, clock::instant(), Slot::unlimited()).await
+        super::super::reconcile(cx, &key, engine::Asker::usual(clock::instant()), Slot::unlimited()).await
     }
 
     const STORE: &str = "/apis/external-secrets.io/v1/namespaces/shop/secretstores/vault";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use api::StoreKind;
 use certgen::fake::FakeApi;
-use engine::Handle;
+use engine::{Asker, Handle};
 use plan::template::SourceKind;
 use serde_json::json;
 use telemetry::Lane;
@@ -106,7 +106,7 @@ impl Stage {
     async fn remove_object(&self, namespace: &str, name: &str) {
         let key = key(namespace, name);
         self.cx.world.remove_external_secret(&key);
-        reconcile(&self.cx, &key, clock::instant(), Slot::unlimited()).await;
+        reconcile(&self.cx, &key, Asker::usual(clock::instant()), Slot::unlimited()).await;
     }
 
     /// The session of this consumer, opened if there is none.
@@ -162,7 +162,7 @@ async fn a_tenants_failing_object_is_tried_again_as_soon_as_its_credential_is_th
     let other = stage.session("b").await;
     stage.cx.external_secrets.wake(db.clone(), Lane::New);
     let asked = stage.cx.external_secrets.take().unwrap();
-    let next = reconcile(&stage.cx, &asked, clock::instant(), Slot::unlimited()).await;
+    let next = reconcile(&stage.cx, &asked, Asker::usual(clock::instant()), Slot::unlimited()).await;
     assert_eq!(next, Next::Backoff);
     stage.cx.external_secrets.done(asked, next);
     let told = stage.cx.world.external_secret(&db).unwrap().status.clone().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use engine::{Engine, Handle, Limits, StoreIdentity};
+use engine::{Asker, Engine, Handle, Limits, StoreIdentity};
 use provider::{Calls, Capabilities, Error, ErrorKind, Find, Payload, Provider, ReadKey, RemoteRef, Retry, Validation};
 use secret::{SecretBytes, SecretMap};
 use telemetry::Metrics;
@@ -199,7 +199,7 @@ pub(crate) fn reference(key: &str) -> RemoteRef {
 
 /// The value of `key` for a trigger, as text; an error as its kind and text.
 pub(crate) async fn get(handle: &Handle, key: &str, asked: Instant) -> Result<String, String> {
-    let value = handle.value(&reference(key), asked).await;
+    let value = handle.value(&reference(key), Asker::usual(asked)).await;
     value.map(|v| v.expose_str().unwrap().to_owned()).map_err(|e| format!("{}: {e}", e.kind().as_str()))
 }
 
