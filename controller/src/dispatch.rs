@@ -18,7 +18,7 @@ use crate::queue::{Job, Next};
 use crate::workqueue::Workqueue;
 
 /// Keys of one queue that are worked on, or wait for a backend, at a time: each costs some 20 KiB.
-const IN_FLIGHT: usize = 1024;
+const IN_FLIGHT: usize = 512;
 
 /// See the module.
 pub(crate) struct Slot {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`world`] | a cluster with its objects, backend and controller |
 //! | [`watching`], [`api_writes`] | what was done, as a watch and the API server's own counters tell |
-//! | [`starts`], [`busy`], [`foreign`] | the rows |
+//! | [`starts`], [`busy`], [`foreign`], [`scale_out`] | the rows |
 //! | [`writer`] | the bare writer |
 //! | [`sheet`], [`chart`] | the table, the JSON lines, the picture |
 
@@ -15,6 +15,7 @@ mod api_writes;
 mod busy;
 pub(crate) mod chart;
 mod foreign;
+mod scale_out;
 mod sheet;
 mod starts;
 mod watching;
@@ -82,10 +83,11 @@ enum Row {
     ColdShared,
     Foreign,
     ColdSlow,
+    ScaleOut,
 }
 
 impl Row {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::ColdDistinct,
         Self::Restart,
         Self::Storm,
@@ -94,6 +96,7 @@ impl Row {
         Self::ColdShared,
         Self::Foreign,
         Self::ColdSlow,
+        Self::ScaleOut,
     ];
 
     fn name(self) -> &'static str {
@@ -106,22 +109,24 @@ impl Row {
             Self::ColdShared => "cold-shared",
             Self::Foreign => "foreign",
             Self::ColdSlow => "cold-slow",
+            Self::ScaleOut => "scale-out",
         }
     }
 
-    /// The world that it is measured in.
-    fn kind(self) -> Kind {
+    /// The world that it is measured in; none if in one of its own.
+    fn kind(self) -> Option<Kind> {
         match self {
-            Self::ColdDistinct | Self::Restart | Self::Storm | Self::Steady | Self::Outage => Kind::Distinct,
-            Self::ColdShared | Self::Foreign => Kind::Shared,
-            Self::ColdSlow => Kind::Slow,
+            Self::ColdDistinct | Self::Restart | Self::Storm | Self::Steady | Self::Outage => Some(Kind::Distinct),
+            Self::ColdShared | Self::Foreign => Some(Kind::Shared),
+            Self::ColdSlow => Some(Kind::Slow),
+            Self::ScaleOut => None,
         }
     }
 
     fn is_cold(self) -> bool {
         match self {
             Self::ColdDistinct | Self::ColdShared | Self::ColdSlow => true,
-            Self::Restart | Self::Storm | Self::Steady | Self::Outage | Self::Foreign => false,
+            Self::Restart | Self::Storm | Self::Steady | Self::Outage | Self::Foreign | Self::ScaleOut => false,
         }
     }
 }
@@ -147,6 +152,11 @@ async fn all(options: &Options, chosen: &[Row], sheet: &mut Sheet) -> Result {
     for objects in &options.cold_objects {
         measure(options, *objects as usize, &cold, sheet).await?;
     }
+    if chosen.contains(&Row::ScaleOut) {
+        say::heading("replicas that share the stores, whose backends are far away");
+        let (objects, figures) = scale_out::measure(options).await?;
+        sheet.add(Row::ScaleOut.name(), objects, figures)?;
+    }
     Ok(())
 }
 
@@ -158,7 +168,7 @@ async fn measure(options: &Options, objects: usize, rows: &[Row], sheet: &mut Sh
         None
     };
     for kind in Kind::ALL {
-        let rows: Vec<Row> = rows.iter().copied().filter(|row| row.kind() == kind).collect();
+        let rows: Vec<Row> = rows.iter().copied().filter(|row| row.kind() == Some(kind)).collect();
         if rows.is_empty() {
             continue;
         }
@@ -174,6 +184,7 @@ async fn measure(options: &Options, objects: usize, rows: &[Row], sheet: &mut Sh
                 Row::Steady => busy::steady(&mut world, options).await?,
                 Row::Outage => busy::outage(&mut world, options).await?,
                 Row::Foreign => foreign::measure(&mut world, options.foreign_kib).await?,
+                Row::ScaleOut => continue,
             };
             sheet.add(row.name(), objects, figures)?;
         }

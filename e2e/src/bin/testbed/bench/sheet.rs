@@ -34,11 +34,14 @@ pub(super) struct Figure {
     /// At most this much is wished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) goal: Option<f64>,
+    /// As above, at least this much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) least: Option<f64>,
 }
 
 impl Figure {
     pub(super) fn new(figure: impl Into<String>, unit: Unit, value: f64) -> Self {
-        Self { figure: figure.into(), unit, value, bare: None, goal: None }
+        Self { figure: figure.into(), unit, value, bare: None, goal: None, least: None }
     }
 
     pub(super) fn count(figure: impl Into<String>, value: impl Into<f64>) -> Self {
@@ -51,6 +54,18 @@ impl Figure {
 
     pub(super) fn goal(self, goal: f64) -> Self {
         Self { goal: Some(goal), ..self }
+    }
+
+    pub(super) fn least(self, least: f64) -> Self {
+        Self { least: Some(least), ..self }
+    }
+
+    fn verdict(&self) -> String {
+        let Self { figure: _, unit, value, bare: _, goal, least } = self;
+        let most = goal.map(|goal| (goal, *value <= goal));
+        let verdict = most.or_else(|| least.map(|least| (least, *value >= least)));
+        let text = |(wish, met)| format!("{}: {}", shown(*unit, wish), if met { "met" } else { "missed" });
+        verdict.map(text).unwrap_or_default()
     }
 }
 
@@ -91,7 +106,8 @@ impl Sheet {
         let mut cells = vec![["row", "N", "figure", "here", "bare writer", "multiple", "goal"].map(str::to_owned)];
         let mut above = None;
         for Line { row, objects, figure } in &self.lines {
-            let Figure { figure, unit, value, bare, goal } = figure;
+            let verdict = figure.verdict();
+            let Figure { figure, unit, value, bare, goal: _, least: _ } = figure;
             let group = (row, objects);
             let (row, objects) =
                 if above == Some(group) { Default::default() } else { (row.clone(), objects.to_string()) };
@@ -103,8 +119,7 @@ impl Sheet {
                 shown(*unit, *value),
                 bare.map(|bare| shown(*unit, bare)).unwrap_or_default(),
                 bare.filter(|bare| *bare > 0.0).map(|bare| format!("{:.2}", value / bare)).unwrap_or_default(),
-                goal.map(|goal| format!("{}: {}", shown(*unit, goal), if *value <= goal { "met" } else { "missed" }))
-                    .unwrap_or_default(),
+                verdict,
             ]);
         }
         let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
