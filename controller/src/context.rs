@@ -17,7 +17,6 @@ use telemetry::Metrics;
 use crate::deletions::Deletions;
 use crate::dependencies::Dependant;
 use crate::events::Events;
-use crate::external_secret::store_keys;
 use crate::ingest::generic::GenericTargets;
 use crate::supervision::Supervision;
 use crate::tenure::Tenure;
@@ -119,9 +118,9 @@ impl Context {
     }
 
     fn stores_used_in(&self, namespace: &str) -> HashSet<StoreKey> {
-        let objects = self.world.external_secrets(|object| object.metadata.namespace.as_deref() == Some(namespace));
-        let objects = objects.iter().filter_map(|key| self.world.external_secret(key));
-        objects.flat_map(|object| store_keys(&object.spec, namespace)).collect()
+        let objects = self.world.external_secrets(|key, _| key.namespace == namespace);
+        let stores = objects.iter().filter_map(|key| self.world.about(key, |brief| brief.stores().to_vec()));
+        stores.flatten().collect()
     }
 }
 

@@ -25,25 +25,29 @@ const LOOK: Duration = Duration::from_millis(200);
 /// An Event's message is cut here, as the API server would refuse a longer one.
 const MESSAGE_LIMIT: usize = 1024;
 
-/// What an event is about, and who says it.
+/// What an event is about, and who says it. Thousands may wait: it holds no more than it needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
-    pub(crate) reference: ObjectReference,
-    pub(crate) component: &'static str,
+    kind: &'static str,
+    component: &'static str,
+    name: Box<str>,
+    /// Empty for one of the whole cluster.
+    namespace: Box<str>,
+    uid: Option<Box<str>>,
+    resource_version: Option<Box<str>>,
 }
 
 impl Subject {
-    pub(crate) fn new(kind: &str, meta: &ObjectMeta, component: &'static str) -> Self {
-        let reference = ObjectReference {
-            api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
-            kind: Some(kind.to_owned()),
-            name: meta.name.clone(),
-            namespace: meta.namespace.clone(),
-            uid: meta.uid.clone(),
-            resource_version: meta.resource_version.clone(),
-            ..ObjectReference::default()
-        };
-        Self { reference, component }
+    pub(crate) fn new(kind: &'static str, meta: &ObjectMeta, component: &'static str) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(Box::from);
+        Self {
+            kind,
+            component,
+            name: text(&meta.name).unwrap_or_default(),
+            namespace: text(&meta.namespace).unwrap_or_default(),
+            uid: text(&meta.uid),
+            resource_version: text(&meta.resource_version),
+        }
     }
 }
 
@@ -115,17 +119,27 @@ fn event(subject: &Subject, note: Note, now: jiff::Timestamp, number: u64) -> Ev
         message.truncate(message.floor_char_boundary(MESSAGE_LIMIT - 3));
         message.push_str("...");
     }
-    let Subject { reference, component } = subject;
+    let Subject { kind, component, name, namespace, uid, resource_version } = subject;
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let involved_object = ObjectReference {
+        api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
+        kind: Some((*kind).to_owned()),
+        name: text(name),
+        namespace: text(namespace),
+        uid: uid.as_deref().map(str::to_owned),
+        resource_version: resource_version.as_deref().map(str::to_owned),
+        ..ObjectReference::default()
+    };
     // Events about cluster-scoped objects live in `default`, as client-go has it.
-    let namespace = reference.namespace.clone().unwrap_or_else(|| "default".into());
+    let namespace = text(namespace).unwrap_or_else(|| "default".into());
     let stamp = now.as_nanosecond().wrapping_add(i128::from(number));
     Event {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{stamp:x}", reference.name.as_deref().unwrap_or_default())),
+            name: Some(format!("{name}.{stamp:x}")),
             namespace: Some(namespace),
             ..ObjectMeta::default()
         },
-        involved_object: reference.clone(),
+        involved_object,
         type_: Some(severity.as_str().into()),
         reason: Some(reason.as_str().into()),
         message: Some(message),

@@ -22,7 +22,6 @@ use std::sync::Arc;
 
 use api::DeletionPolicy;
 use engine::Asker;
-use plan::data;
 use plan::refresh::{self, Due};
 use plan::status::{Again, Verdict};
 use provider::Retry;
@@ -54,9 +53,9 @@ pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key, asker: Asker, slot: 
         let next = attempt(cx, key, &Attempt { now: clock::now(), asker, slot }).await;
         finalizer::take_away(cx, key, next).await // I/O, once an object
     };
-    match cx.world.external_secret(key) {
+    match cx.world.about(key, |brief| cx.tenure.bucket_of_kept(key, brief)) {
         // Whoever gets its bucket looks at it then.
-        Some(object) => cx.tenure.within(cx.tenure.bucket_of(&object), ours).await.unwrap_or(Next::OnChange),
+        Some(bucket) => cx.tenure.within(bucket, ours).await.unwrap_or(Next::OnChange),
         // It is gone: there is nothing to write, only to forget.
         None => ours.await,
     }
@@ -72,8 +71,7 @@ async fn reconcile_at(cx: &Arc<Context>, key: &Key, now: jiff::Timestamp) -> Nex
 /// The store that an object counts as a user of while only so many may use one at a time: its first.
 pub(crate) fn group_of(cx: &Context, key: &Key) -> Option<StoreKey> {
     // What is being deleted asks no store.
-    let object = cx.world.external_secret(key).filter(|object| object.metadata.deletion_timestamp.is_none())?;
-    data::main_store(&object.spec).map(|name| store_key(&name, &key.namespace))
+    cx.world.about(key, |brief| brief.main_store().filter(|_| !brief.deleting).cloned())?
 }
 
 async fn attempt(cx: &Arc<Context>, key: &Key, attempt: &Attempt) -> Next {

@@ -17,8 +17,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
+use plan::store;
 use plan::template::SourceKind;
-use plan::{status, store};
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
@@ -26,9 +26,9 @@ use tokio::task::JoinHandle;
 use crate::context::Context;
 use crate::deletions;
 use crate::dependencies::{Dependant, Input};
-use crate::external_secret::{refuse_unreadable, store_keys};
+use crate::external_secret::refuse_unreadable;
 use crate::secret_store;
-use crate::world::{Change, Key, Memory, SecretSeen, StoreKey, StoreRecord};
+use crate::world::{Brief, Change, Key, Memory, Ready, SecretSeen, StoreKey, StoreRecord};
 
 pub(crate) use watch::{Told, WATCH_SECONDS, follow, follow_labelled};
 
@@ -149,16 +149,26 @@ pub(crate) fn external_secret_seen(
 }
 
 /// Why an object is looked at that nobody asked about.
-pub(crate) fn first_lane(object: &ExternalSecret) -> Lane {
-    let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
+fn first_lane(object: &ExternalSecret) -> Lane {
+    lane_if(object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some()))
+}
+
+/// As [`first_lane`], of one as it is kept.
+pub(crate) fn first_lane_of(brief: &Brief) -> Lane {
+    lane_if(brief.synced)
+}
+
+fn lane_if(synced: bool) -> Lane {
     if synced { Lane::Periodic } else { Lane::New }
 }
 
 /// What another process has refreshed needs no refresh for what changed before, should it become ours.
 fn settled_elsewhere(cx: &Context, key: &Key, object: &ExternalSecret) {
     let time = |object: &ExternalSecret| object.status.as_ref().and_then(|status| status.refresh_time.clone());
-    let refreshed = cx.world.external_secret(key).is_some_and(|before| time(&before) != time(object));
-    if refreshed && !cx.tenure.holds(cx.tenure.bucket_of(object)) {
+    if cx.tenure.holds(cx.tenure.bucket_of(object)) {
+        return;
+    }
+    if cx.world.external_secret(key).is_some_and(|before| time(&before) != time(object)) {
         cx.world.remember(key, |memory| memory.changes = 0);
     }
 }
@@ -273,12 +283,7 @@ pub(crate) fn gone(cx: &Arc<Context>, key: &StoreKey) {
 
 /// The ExternalSecrets that read from a store.
 pub(crate) fn dependants(cx: &Context, store: &StoreKey) -> Vec<Key> {
-    cx.world.external_secrets(|object| uses(object, store))
-}
-
-fn uses(object: &ExternalSecret, store: &StoreKey) -> bool {
-    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    store_keys(&object.spec, namespace).contains(store)
+    cx.world.external_secrets(|_, brief| brief.stores().contains(store))
 }
 
 async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
@@ -358,7 +363,7 @@ fn target_changed(cx: &Arc<Context>, secret: &Key) {
     let now = cx.world.secret(secret);
     for key in cx.world.targeting(secret) {
         // Another object of that name is its target.
-        if cx.world.external_secret(&key).is_some_and(|object| object.spec.target.manifest.is_some()) {
+        if cx.world.about(&key, |brief| brief.generic) == Some(true) {
             continue;
         }
         let verified = cx.world.memory(&key).verified;
@@ -407,10 +412,7 @@ fn try_again(cx: &Context, keys: Vec<Key>) {
 /// It says nothing about the store, nor about anybody else.
 fn consumers_changed(cx: &Arc<Context>, store: &StoreKey, consumers: &BTreeSet<String>) {
     cx.retire_for(store, consumers);
-    let theirs = |object: &ExternalSecret| {
-        let namespace = object.metadata.namespace.as_ref();
-        namespace.is_some_and(|namespace| consumers.contains(namespace)) && uses(object, store)
-    };
+    let theirs = |key: &Key, brief: &Brief| consumers.contains(&key.namespace) && brief.stores().contains(store);
     try_again(cx, cx.world.external_secrets(theirs));
 }
 
@@ -435,10 +437,7 @@ async fn namespaces(cx: Arc<Context>, listed: Sender<bool>) {
 
 /// New labels may let a namespace use a ClusterSecretStore: what failed there is tried again.
 fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
-    let failing = cx.world.external_secrets(|object| {
-        object.metadata.namespace.as_deref() == Some(namespace)
-            && object.status.as_ref().is_some_and(|status| status::ready_is("False", &status.conditions))
-    });
+    let failing = cx.world.external_secrets(|key, brief| key.namespace == namespace && brief.ready == Ready::False);
     try_again(cx, failing);
 }
 
@@ -446,10 +445,9 @@ fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
 /// change concerns. A store that isn't ready leaves what is in sync alone.
 pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool) {
     let lane_of = |key: Key| {
-        let object = cx.world.external_secret(&key)?;
-        let in_sync = object.status.as_ref().is_some_and(|status| status::ready_is("True", &status.conditions));
+        let (in_sync, first) = cx.world.about(&key, |brief| (brief.ready == Ready::True, first_lane_of(brief)))?;
         let asked = !in_sync || (ready && cx.world.memory(&key).changes > 0);
-        Some((key, first_lane(&object).min(if asked { Lane::Asked } else { Lane::Periodic })))
+        Some((key, first.min(if asked { Lane::Asked } else { Lane::Periodic })))
     };
     let users: Vec<(Key, Lane)> = dependants(cx, store).into_iter().filter_map(lane_of).collect();
     cx.external_secrets.wake_all(users);

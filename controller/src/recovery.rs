@@ -5,15 +5,14 @@
 
 use std::sync::Arc;
 
-use api::{ExternalSecret, StoreKind};
+use api::StoreKind;
 use engine::StoreIdentity;
-use plan::status;
 use telemetry::Lane;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::context::Context;
 use crate::ingest::dependants;
-use crate::world::{Key, StoreKey};
+use crate::world::{Key, Ready, StoreKey};
 
 /// Listens for as long as the process lives.
 pub(crate) async fn run(cx: Arc<Context>, mut recovered: UnboundedReceiver<StoreIdentity>) -> Result<(), String> {
@@ -35,10 +34,7 @@ fn wake(cx: &Arc<Context>, identity: &StoreIdentity) {
     let failing = |key: &Key| {
         // A session of one namespace's credentials says nothing of the others'.
         let concerned = consumer.is_empty() || key.namespace == *consumer;
-        let in_sync = |object: Arc<ExternalSecret>| {
-            object.status.as_ref().is_some_and(|status| status::ready_is("True", &status.conditions))
-        };
-        concerned && cx.world.external_secret(key).is_some_and(|object| !in_sync(object))
+        concerned && cx.world.about(key, |brief| brief.ready != Ready::True) == Some(true)
     };
     let users: Vec<(Key, Lane)> =
         dependants(cx, &store).into_iter().filter(failing).map(|key| (key, Lane::Asked)).collect();

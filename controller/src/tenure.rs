@@ -30,8 +30,8 @@ use crate::clock;
 use crate::context::Context;
 use crate::external_secret::store_key;
 use crate::health::{Listings, all_listed};
-use crate::ingest::first_lane;
-use crate::world::{Key, StoreKey};
+use crate::ingest::first_lane_of;
+use crate::world::{Brief, Key, StoreKey};
 
 pub(crate) use identity::identity;
 use lock::{Attempt, Lock};
@@ -143,10 +143,24 @@ impl Tenure {
         }
     }
 
+    /// As [`Tenure::bucket_of`], of one as it is kept.
+    pub(crate) fn bucket_of_kept(&self, key: &Key, brief: &Brief) -> u16 {
+        if self.count == 1 {
+            return 0;
+        }
+        match brief.main_store() {
+            Some(store) => self.bucket_of_store(store),
+            None => self.bucket_of_nothing(key),
+        }
+    }
+
     /// The bucket of an ExternalSecret that can't be read, or has no store.
     pub(crate) fn bucket_of_unreadable(&self, meta: &ObjectMeta) -> u16 {
-        let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        buckets::bucket(&["ExternalSecret", &part(&meta.namespace), &part(&meta.name)], self.count)
+        self.bucket_of_nothing(&Key::of(meta))
+    }
+
+    fn bucket_of_nothing(&self, key: &Key) -> u16 {
+        buckets::bucket(&["ExternalSecret", &key.namespace, &key.name], self.count)
     }
 
     /// The bucket of a store.
@@ -321,8 +335,8 @@ fn wake(cx: &Context, buckets: &[u16]) {
     for key in cx.world.stores(|store| buckets.contains(&cx.tenure.bucket_of_store(&store.key))) {
         cx.stores.wake(key, Lane::New);
     }
-    let mine = cx.world.external_secrets(|object| buckets.contains(&cx.tenure.bucket_of(object)));
-    let lane_of = |key: Key| cx.world.external_secret(&key).map(|object| (key, first_lane(&object)));
+    let mine = cx.world.external_secrets(|key, brief| buckets.contains(&cx.tenure.bucket_of_kept(key, brief)));
+    let lane_of = |key: Key| cx.world.about(&key, first_lane_of).map(|lane| (key, lane));
     let mine: Vec<(Key, Lane)> = mine.into_iter().filter_map(lane_of).collect();
     cx.external_secrets.wake_all(mine);
 }

@@ -31,8 +31,8 @@ impl Work<Key, StoreKey> for ExternalSecrets {
         // Nobody has a value of it yet.
         let asker = Asker { since: *asked, urgent: *lane == Lane::New };
         let next = external_secret::reconcile(cx, key, asker, slot).await;
-        match cx.world.external_secret(key) {
-            Some(object) if cx.tenure.holds(cx.tenure.bucket_of(&object)) => {
+        match cx.world.about(key, |brief| cx.tenure.bucket_of_kept(key, brief)) {
+            Some(bucket) if cx.tenure.holds(bucket) => {
                 let took = clock::instant().saturating_duration_since(started);
                 cx.metrics.reconciled(Kind::ExternalSecret, &key.name, &key.namespace, took);
             }
@@ -53,7 +53,7 @@ impl Work<Key, StoreKey> for ExternalSecrets {
     }
 
     fn exists(&self, key: &Key) -> bool {
-        self.0.world.external_secret(key).is_some()
+        self.0.world.exists(key)
     }
 }
 

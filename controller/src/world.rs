@@ -2,6 +2,7 @@
 //!
 //! Lives here: lookups and indexes; the records are in `records`. Deliberately not here: any I/O, and any decision.
 
+mod kept;
 mod records;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,7 +15,9 @@ use plan::template::SourceKind;
 
 use crate::dependencies::{Dependant, Dependencies, Input};
 use crate::turns::Turns;
+use kept::Kept;
 
+pub(crate) use kept::{Brief, Ready};
 pub(crate) use records::{Key, Memory, SecretSeen, StoreCheck, StoreKey, StoreRecord, Verified};
 
 /// An ExternalSecret whose last version can't be read.
@@ -29,7 +32,7 @@ struct Unreadable {
 
 #[derive(Default)]
 struct Inner {
-    external_secrets: HashMap<Key, Arc<ExternalSecret>>,
+    external_secrets: HashMap<Key, Kept>,
     memories: HashMap<Key, Memory>,
     unreadable: HashMap<Key, Unreadable>,
     pruned: Pruned,
@@ -67,7 +70,17 @@ pub(crate) enum Change {
 
 impl World {
     pub(crate) fn external_secret(&self, key: &Key) -> Option<Arc<ExternalSecret>> {
-        self.read().external_secrets.get(key).cloned()
+        self.read().external_secrets.get(key).and_then(Kept::object)
+    }
+
+    /// What `ask` wants to know of an ExternalSecret, which needn't be unpacked for that.
+    pub(crate) fn about<T>(&self, key: &Key, ask: impl FnOnce(&Brief) -> T) -> Option<T> {
+        self.read().external_secrets.get(key).map(|kept| ask(&kept.brief))
+    }
+
+    /// Whether there is such an ExternalSecret.
+    pub(crate) fn exists(&self, key: &Key) -> bool {
+        self.read().external_secrets.contains_key(key)
     }
 
     /// Takes in a version of an ExternalSecret that the API server told of, unless a newer one is known. Of another
@@ -76,10 +89,12 @@ impl World {
         let key = Key::of(&object.metadata);
         let mut inner = self.write();
         let mended = inner.unreadable.remove(&key).is_some();
-        if inner.external_secrets.get(&key).is_some_and(|before| before.metadata.uid != object.metadata.uid) {
+        let mut before = inner.object(&key);
+        if before.as_ref().is_some_and(|before| before.metadata.uid != object.metadata.uid) {
             inner.forget(&key);
+            before = None;
         }
-        match inner.put(key, object) {
+        match inner.put(key, before.as_deref(), object) {
             Change::Irrelevant if mended => Change::Relevant,
             change => change,
         }
@@ -90,8 +105,9 @@ impl World {
     pub(crate) fn put_written(&self, object: ExternalSecret) {
         let key = Key::of(&object.metadata);
         let mut inner = self.write();
-        if inner.external_secrets.get(&key).is_some_and(|known| known.metadata.uid == object.metadata.uid) {
-            inner.put(key, object);
+        let before = inner.object(&key);
+        if before.as_ref().is_some_and(|known| known.metadata.uid == object.metadata.uid) {
+            inner.put(key, before.as_deref(), object);
         }
     }
 
@@ -100,7 +116,7 @@ impl World {
     pub(crate) fn put_unreadable(&self, meta: &ObjectMeta, reason: &str) -> bool {
         let key = Key::of(meta);
         let mut inner = self.write();
-        if inner.external_secrets.get(&key).is_some_and(|before| before.metadata.uid != meta.uid) {
+        if inner.object(&key).is_some_and(|before| before.metadata.uid != meta.uid) {
             inner.forget(&key);
         }
         let ends = meta.deletion_timestamp.is_some();
@@ -145,8 +161,10 @@ impl World {
     }
 
     /// The keys of all ExternalSecrets that `wanted` picks.
-    pub(crate) fn external_secrets(&self, wanted: impl Fn(&ExternalSecret) -> bool) -> Vec<Key> {
-        self.read().external_secrets.iter().filter(|(_, object)| wanted(object)).map(|(key, _)| key.clone()).collect()
+    pub(crate) fn external_secrets(&self, wanted: impl Fn(&Key, &Brief) -> bool) -> Vec<Key> {
+        let inner = self.read();
+        let wanted = inner.external_secrets.iter().filter(|(key, kept)| wanted(key, &kept.brief));
+        wanted.map(|(key, _)| key.clone()).collect()
     }
 
     /// Forgets ExternalSecrets that a full listing no longer had; answers which.
@@ -349,13 +367,17 @@ impl World {
 }
 
 impl Inner {
-    fn put(&mut self, key: Key, object: ExternalSecret) -> Change {
-        let before = self.external_secrets.get(&key).cloned();
-        if before.as_ref().is_some_and(|before| is_older(&object.metadata, &before.metadata)) {
+    fn object(&self, key: &Key) -> Option<Arc<ExternalSecret>> {
+        self.external_secrets.get(key).and_then(Kept::object)
+    }
+
+    /// `before` is what is known of it so far.
+    fn put(&mut self, key: Key, before: Option<&ExternalSecret>, object: ExternalSecret) -> Change {
+        if before.is_some_and(|before| is_older(&object.metadata, &before.metadata)) {
             return Change::Irrelevant;
         }
         let target = target_key(&object);
-        if let Some(before) = &before {
+        if let Some(before) = before {
             let old_target = target_key(before);
             if old_target != target {
                 self.unlink(&old_target, &key.name);
@@ -366,18 +388,18 @@ impl Inner {
             names.push(key.name.clone());
             names.shrink_to_fit();
         }
-        let change = match &before {
+        let change = match before {
             None => Change::New,
             Some(before) if is_relevant(&before.metadata, &object.metadata) => Change::Relevant,
             Some(_) => Change::Irrelevant,
         };
-        self.external_secrets.insert(key, Arc::new(compact(object)));
+        self.external_secrets.insert(key, Kept::new(object));
         change
     }
 
     /// Forgets an ExternalSecret and all that was remembered of it.
     fn forget(&mut self, key: &Key) {
-        if let Some(object) = self.external_secrets.remove(key) {
+        if let Some(object) = self.external_secrets.remove(key).and_then(|kept| kept.object()) {
             self.unlink(&target_key(&object), &key.name);
         }
         self.memories.remove(key);
@@ -392,17 +414,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// Without the room that parsing left in its lists: it makes megabytes of thousands of objects.
-fn compact(mut object: ExternalSecret) -> ExternalSecret {
-    object.spec.data.shrink_to_fit();
-    object.spec.data_from.shrink_to_fit();
-    if let Some(status) = &mut object.status {
-        status.conditions.shrink_to_fit();
-        status.failures.shrink_to_fit();
-    }
-    object
 }
 
 /// The Secret that an ExternalSecret writes.

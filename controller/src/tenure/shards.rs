@@ -410,7 +410,7 @@ impl Replica<'_> {
             cx.retire(&key);
             cx.metrics.disown(crate::secret_store::kind_of(&key), &key.name, &key.namespace);
         }
-        for key in cx.world.external_secrets(|object| buckets.contains(&cx.tenure.bucket_of(object))) {
+        for key in cx.world.external_secrets(|key, brief| buckets.contains(&cx.tenure.bucket_of_kept(key, brief))) {
             cx.metrics.disown(telemetry::Kind::ExternalSecret, &key.name, &key.namespace);
         }
         tracing::info!(buckets = ?buckets, "gave buckets back");
