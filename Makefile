@@ -26,8 +26,8 @@ build: ## Build all programs, optimised, into target/release.
 	cargo build --release --workspace --bins
 
 .PHONY: deps
-deps: ## Build the test control plane and install OpenBao and moto, once for this machine.
-	@e2e/deps.sh backends >/dev/null & backends=$$!; e2e/deps.sh controlplane >/dev/null; wait $$backends
+deps: ## Build the test control plane and helm, and install OpenBao and moto, once for this machine.
+	@e2e/deps.sh backends >/dev/null & backends=$$!; e2e/deps.sh controlplane >/dev/null; e2e/deps.sh helm >/dev/null; wait $$backends
 
 # The control plane takes minutes of Go, the programs minutes of Rust: side by side on a fresh machine.
 .PHONY: test-programs
@@ -73,13 +73,13 @@ docs:
 
 .PHONY: generate
 generate: ## Write the generated manifests anew.
-	cargo run --quiet -p api --bin crdgen -- manifests/crds
+	manifests/generate.sh
 
 .PHONY: check-generated
 check-generated:
 	@made=$$(mktemp -d); trap 'rm -rf $$made' EXIT; \
-	cargo run --quiet -p api --bin crdgen -- $$made && diff -ru manifests/crds $$made || \
-	{ echo "manifests/crds differs from what the types say: run make generate"; exit 1; }
+	manifests/generate.sh $$made && for it in crds chart install/install.yaml; do diff -ru manifests/$$it $$made/$$it || exit 1; done || \
+	{ echo "manifests differs from what the types and the chart say: run make generate"; exit 1; }
 
 # As test-programs, optimised.
 .PHONY: release-programs

@@ -3,6 +3,7 @@
 #
 #   e2e/deps.sh controlplane    etcd, kube-apiserver, kube-controller-manager and kubectl, built from e2e/controlplane
 #   e2e/deps.sh backends        OpenBao and moto in a Python environment, from e2e/backends/requirements.txt
+#   e2e/deps.sh helm            helm, of the version in e2e/helm/go.mod
 #
 # Results are kept outside of the checkout, so that every clone on a machine shares them, under a key made of the
 # inputs, so that a stale one is never used. CONTROLPLANE_CACHE names another folder for them.
@@ -62,7 +63,24 @@ backends() {
   printf '%s\n' "$dir"
 }
 
+helm() {
+  local dir
+  dir=$cache/helm-$(key "$here"/helm/{go.mod,go.sum})
+  if [ ! -e "$dir/helm" ]; then
+    need go "build helm"
+    alone helm
+  fi
+  if [ ! -e "$dir/helm" ]; then
+    say "Building helm, once for this machine: some 3 minutes on two cores."
+    mkdir -p "$dir"
+    (cd "$here/helm" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$dir/helm.part" helm.sh/helm/v4/cmd/helm) >&2
+    mv "$dir/helm.part" "$dir/helm"
+    say "helm is built."
+  fi
+  printf '%s\n' "$dir"
+}
+
 case ${1:-} in
-  controlplane | backends) "$1" ;;
-  *) say "usage: e2e/deps.sh controlplane|backends"; exit 2 ;;
+  controlplane | backends | helm) "$1" ;;
+  *) say "usage: e2e/deps.sh controlplane|backends|helm"; exit 2 ;;
 esac

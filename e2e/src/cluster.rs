@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::controlplane::{ControlPlane, Entry, kubeconfig_text};
 use crate::deps;
 use crate::error::{Context, Error, Result};
+use crate::manifests::{self, Part};
 use crate::wait;
 
 /// A cluster with an administrator's client.
@@ -168,15 +169,15 @@ impl Cluster {
         Ok(name)
     }
 
-    /// Applies the custom resource definitions, the namespace and the controller's and the webhook's accounts and roles.
+    /// Applies the custom resource definitions, the namespace and the controller's account, roles and deployment.
     ///
     /// # Errors
     /// If a manifest is missing or refused.
     pub async fn install(&self) -> Result<()> {
-        let manifests = deps::manifests();
-        self.apply(&manifests.join("crds")).await?;
-        for file in ["namespace.yaml", "controller.yaml"] {
-            self.apply(&manifests.join("static").join(file)).await?;
+        for part in [Part::Definitions, Part::Controller] {
+            for object in manifests::installed(part)? {
+                self.apply_json(object).await?;
+            }
         }
         Ok(())
     }
@@ -210,16 +211,28 @@ impl Cluster {
     /// # Errors
     /// The API server's refusal.
     pub async fn apply_json(&self, object: Value) -> Result<DynamicObject> {
-        let (api, name) = self.address(&object)?;
-        let params = PatchParams::apply("e2e").force().validation_strict();
-        let stored = api.patch(&name, &params, &Patch::Apply(&object)).await.context(describe(&object))?;
+        let stored = self.patch(&object, &PatchParams::apply("e2e").force().validation_strict()).await?;
         if object["kind"] == "CustomResourceDefinition" {
+            let (api, name) = self.address(&object)?;
             wait::until(&api, &name, Duration::from_secs(30), "to be established", |it| {
                 it.is_some_and(|it| wait::condition(it, "Established").is_some_and(|it| it.status == "True"))
             })
             .await?;
         }
         Ok(stored)
+    }
+
+    /// Whether the API server would take this object as it is, with no field that it doesn't know. Writes nothing.
+    ///
+    /// # Errors
+    /// The API server's refusal.
+    pub async fn would_take(&self, object: &Value) -> Result {
+        self.patch(object, &PatchParams::apply("e2e").force().validation_strict().dry_run()).await.map(drop)
+    }
+
+    async fn patch(&self, object: &Value, params: &PatchParams) -> Result<DynamicObject> {
+        let (api, name) = self.address(object)?;
+        api.patch(&name, params, &Patch::Apply(object)).await.context(describe(object))
     }
 
     /// Creates one object and returns the API server's answer, whatever it is.
@@ -326,6 +339,7 @@ pub fn yaml_files(path: &Path) -> Result<Vec<PathBuf>> {
 /// missing in discovery.
 fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
     let (plural, namespaced) = match kind {
+        "Certificate" => ("certificates", true),
         "ClusterGenerator" => ("clustergenerators", false),
         "ClusterRole" => ("clusterroles", false),
         "ClusterRoleBinding" => ("clusterrolebindings", false),
@@ -334,8 +348,10 @@ fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
         "CustomResourceDefinition" => ("customresourcedefinitions", false),
         "Deployment" => ("deployments", true),
         "ExternalSecret" => ("externalsecrets", true),
+        "HorizontalPodAutoscaler" => ("horizontalpodautoscalers", true),
         "MutatingWebhookConfiguration" => ("mutatingwebhookconfigurations", false),
         "Namespace" => ("namespaces", false),
+        "NetworkPolicy" => ("networkpolicies", true),
         "Password" => ("passwords", true),
         "PodDisruptionBudget" => ("poddisruptionbudgets", true),
         "Role" => ("roles", true),
@@ -344,6 +360,7 @@ fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
         "SSHKey" => ("sshkeys", true),
         "SecretStore" => ("secretstores", true),
         "Service" => ("services", true),
+        "ServiceMonitor" => ("servicemonitors", true),
         "ServiceAccount" => ("serviceaccounts", true),
         "ValidatingWebhookConfiguration" => ("validatingwebhookconfigurations", false),
         other => return Err(Error::new(format!("kind {other} is missing in the harness's table of kinds"))),

@@ -64,6 +64,14 @@ pub fn kubectl() -> Result<PathBuf> {
     }
 }
 
+/// helm, of the version that the repository pins, built if need be.
+///
+/// # Errors
+/// If the build fails.
+pub fn helm() -> Result<PathBuf> {
+    Ok(script("helm")?.join("helm"))
+}
+
 /// One of our own programs, of the build that the running one belongs to.
 ///
 /// # Errors

@@ -7,6 +7,7 @@
 //! | [`guarded`], [`leash`] | child processes that can't outlive us |
 //! | [`controlplane`] | etcd, kube-apiserver, kube-controller-manager |
 //! | [`cluster`] | clients, service account kubeconfigs, applying manifests |
+//! | [`manifests`] | what a user applies, by what it is for; [`helm`] renders the chart |
 //! | [`backend`] | OpenBao and moto |
 //! | [`operator`] | controller and webhook as processes; [`proxy`] stands for the webhook's Service |
 //! | [`testbed`] | all of these together; [`shared`] lets the cases of a test file share one |
@@ -20,7 +21,9 @@ pub mod controlplane;
 pub mod deps;
 pub mod error;
 pub mod guarded;
+pub mod helm;
 pub mod leash;
+pub mod manifests;
 pub mod operator;
 pub mod pki;
 pub mod ports;

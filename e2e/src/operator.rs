@@ -1,4 +1,4 @@
-//! Our own programs as processes, each under its own service account with the very roles of `manifests/static`.
+//! Our own programs as processes, each under its own service account with the very roles of the manifests.
 
 mod controller;
 mod usage;

@@ -51,7 +51,7 @@ impl Controller {
         cluster.apply_json(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})).await?;
         for (kind, role, name, metadata) in [
             ("ClusterRoleBinding", "ClusterRole", "external-secrets-controller", json!({"name": account})),
-            ("RoleBinding", "Role", "external-secrets-leader-election", metadata),
+            ("RoleBinding", "Role", "external-secrets-leaderelection", metadata),
         ] {
             let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name});
             let binding = json!({

@@ -1,6 +1,5 @@
 //! Webhook replicas as processes, behind a proxy that stands for their Service.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,10 +9,11 @@ use kube::api::Api;
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, Usage};
-use crate::cluster::{Cluster, documents, yaml_files};
+use crate::cluster::Cluster;
 use crate::deps;
 use crate::error::{Context, Error, Result};
 use crate::guarded::{Guarded, Launch};
+use crate::manifests::{self, Part};
 use crate::ports;
 use crate::proxy::Proxy;
 use crate::wait;
@@ -178,7 +178,7 @@ async fn trusted(cluster: &Cluster, within: Duration) -> Result<()> {
 /// If a manifest can't be read.
 fn configurations() -> Result<Vec<(String, String)>> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let all = manifests()?;
+    let all = manifests::installed(Part::Webhook)?;
     Ok(all
         .iter()
         .filter(|it| is_configuration(it))
@@ -187,28 +187,13 @@ fn configurations() -> Result<Vec<(String, String)>> {
 }
 
 async fn install(cluster: &Cluster, port: u16) -> Result<()> {
-    for mut object in manifests()? {
+    for mut object in manifests::installed(Part::Webhook)? {
         if is_configuration(&object) {
             call_locally(&mut object, port)?;
         }
         cluster.apply_json(object).await?;
     }
     Ok(())
-}
-
-fn manifests() -> Result<Vec<Value>> {
-    let folder = deps::manifests().join("static");
-    let mut all = Vec::new();
-    for file in yaml_files(&folder)? {
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("webhook") {
-            all.extend(documents(&fs::read_to_string(&file)?).context(file.display())?);
-        }
-    }
-    if all.is_empty() {
-        return Err(Error::new(format!("no webhook*.yaml in {}", folder.display())));
-    }
-    Ok(all)
 }
 
 fn is_configuration(object: &Value) -> bool {
