@@ -22,6 +22,7 @@ use crate::error::Result;
 /// A listening proxy; dropping it stops it.
 pub struct Proxy {
     port: u16,
+    replicas: watch::Sender<Arc<[SocketAddr]>>,
     cut: watch::Sender<bool>,
     silenced: watch::Sender<()>,
     task: JoinHandle<()>,
@@ -43,7 +44,7 @@ impl Proxy {
     pub async fn delaying(replicas: Vec<SocketAddr>, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let replicas: Arc<[SocketAddr]> = replicas.into();
+        let (replicas, routes) = watch::channel::<Arc<[SocketAddr]>>(replicas.into());
         let next = Arc::new(AtomicUsize::new(0));
         let (cut, is_cut) = watch::channel(false);
         let silenced = watch::Sender::new(());
@@ -51,7 +52,7 @@ impl Proxy {
         let task = tokio::spawn(async move {
             while let Ok((incoming, _)) = listener.accept().await {
                 let (replicas, first, mut is_cut) =
-                    (replicas.clone(), next.fetch_add(1, Ordering::Relaxed), is_cut.clone());
+                    (routes.borrow().clone(), next.fetch_add(1, Ordering::Relaxed), is_cut.clone());
                 let mut silenced = silence.subscribe();
                 tokio::spawn(async move {
                     let mut forwarding = std::pin::pin!(forward(incoming, replicas, first, delay));
@@ -68,7 +69,12 @@ impl Proxy {
                 });
             }
         });
-        Ok(Self { port, cut, silenced, task })
+        Ok(Self { port, replicas, cut, silenced, task })
+    }
+
+    /// Hands new connections to these, as a Service does once its endpoints have changed; those there are stay.
+    pub fn route(&self, replicas: Vec<SocketAddr>) {
+        self.replicas.send_replace(replicas.into());
     }
 
     /// Nothing passes any more on the connections there are, and none of them is closed: what a client sees when the

@@ -80,7 +80,8 @@ pub struct Args {
     #[arg(long, default_value = "168h", value_parser = duration)]
     pub cert_lifetime: Duration,
 
-    /// No effect: certificates are kept in memory.
+    /// Directory of a certificate that somebody else keeps, such as cert-manager: tls.crt, tls.key and ca.crt are served and
+    /// read again as they change. Empty, missing, or with a ca.key: the webhook looks after its own certificates.
     #[arg(long)]
     pub cert_dir: Option<String>,
     /// No effect: certificates are renewed at two thirds of their life.
@@ -107,7 +108,6 @@ impl Args {
     /// The flags that were given and have no effect.
     pub fn without_effect(&self) -> Vec<&'static str> {
         [
-            ("--cert-dir", self.cert_dir.is_some()),
             ("--lookahead-interval", self.lookahead_interval.is_some()),
             ("--zap-time-encoding", self.zap_time_encoding.as_deref().is_some_and(|e| e != "epoch")),
             ("--crd-names", !self.crd_names.is_empty()),
@@ -177,7 +177,6 @@ mod tests {
         assert_eq!(
             args.without_effect(),
             [
-                "--cert-dir",
                 "--lookahead-interval",
                 "--crd-names",
                 "--crd-requeue-interval",

@@ -4,6 +4,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use jiff::Timestamp;
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -109,6 +110,12 @@ impl Metrics {
         registry.register(Box::new(expiry.clone()))?;
         registry.register(Box::new(renewals.clone()))?;
         Ok(metrics)
+    }
+
+    /// Notes when a certificate ends.
+    #[expect(clippy::cast_precision_loss, reason = "a date in seconds is far below 2^53")]
+    pub fn expires(&self, certificate: Certificate, at: Timestamp) {
+        self.expiry.with_label_values(&[certificate.as_str()]).set(at.as_second() as f64);
     }
 
     /// The text form.

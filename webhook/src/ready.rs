@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use certgen::inject::Configuration;
+use certgen::inject::{Configuration, Which};
 use certgen::{Bundle, Clock};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
@@ -51,6 +51,11 @@ pub fn expectations(configurations: &[Configuration]) -> Vec<Expectation> {
         }
     }
     all
+}
+
+/// Says that a configuration isn't known.
+pub fn not_read(which: Which) -> String {
+    format!("{which} was not read yet: the log says why")
 }
 
 /// What the probes look at. Clones share it.
@@ -93,6 +98,11 @@ impl Health {
         self.0.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether [`Health::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+
     /// Says why it isn't alive, if so.
     ///
     /// # Errors
@@ -110,7 +120,7 @@ impl Health {
     /// # Errors
     /// The reason.
     pub async fn ready(&self) -> Result<(), String> {
-        if self.0.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Err("shutting down".to_owned());
         }
         let expectations = self.0.expectations.load_full();

@@ -18,26 +18,55 @@ use tokio::task::JoinSet;
 
 use crate::address::{self, ListenAddress};
 use crate::args::Args;
+use crate::connections::{Capped, MAX_CONNECTIONS};
 use crate::decide::Policy;
 use crate::metrics::Metrics;
+use crate::mounted::{self, Directory, Mounted};
 use crate::namespaces::Namespaces;
 use crate::ready::Health;
 use crate::server;
-use crate::tls::{Capped, MAX_CONNECTIONS, Settings, Tls};
+use crate::tls::{Settings, Tls};
 use crate::trust::{self, Keeper, Parts};
+use crate::watch;
 
-/// From the end of a handshake to the end of the first request's head.
-const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// How long and how many: bounds on connections to the webhook's port.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// From the end of a handshake to the end of the first request's head.
+    pub first_request: Duration,
+    /// How long a connection may be idle, the head of its next request included.
+    pub idle: Duration,
+    /// The most connections at a time.
+    pub connections: usize,
+}
 
-/// How long a connection may be idle. Longer than the 90 s after which an API server closes idle connections: the side
-/// that sends requests must be the one that closes, or a request can meet a connection that is just being closed.
-const IDLE: Duration = Duration::from_secs(120);
+impl Default for Limits {
+    /// Idle connections stay longer than the 90 s after which an API server closes them: the side that sends requests must
+    /// be the one that closes, or a request can meet a connection that is just being closed.
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            first_request: Duration::from_secs(10),
+            idle: Duration::from_secs(120),
+            connections: MAX_CONNECTIONS,
+        }
+    }
+}
 
 /// How long open requests may take after accepting has ended; the API server waits 5 s for an answer.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// The most threads that answer requests. Each has memory of its own, and no API server asks more than four can answer.
 const WORKERS: usize = 4;
+
+/// Until a connection to the API server stands.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A connection to the API server that brings nothing for so long, though something is asked for, is given up. Watches
+/// end by themselves a little earlier and say so.
+const SILENCE: Duration = Duration::from_secs(watch::WATCH_SECONDS as u64 + 3);
 
 /// API servers hear of a new bundle within this time; see [`Policy::settle`].
 const SETTLE: Duration = Duration::from_secs(10);
@@ -66,13 +95,18 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), String> {
-    let config = kube::Config::infer()
+    let mut config = kube::Config::infer()
         .await
         .map_err(|e| format!("no cluster: {e}; set KUBECONFIG or run inside of a cluster"))?;
+    config.connect_timeout = Some(CONNECT);
+    config.read_timeout = Some(SILENCE);
+    config.write_timeout = Some(SILENCE);
+    // Else the time that a connection lay idle would count too.
+    config.reset_reader_on_write = true;
     let client = Client::try_from(config).map_err(|e| format!("no client for the cluster: {e}"))?;
     let signals = |kind| signal(kind).map_err(|e| format!("no signal handler: {e}"));
     let (mut terminate, mut interrupt) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
-    let mut running = start(&args, client, Clock::system()).await?;
+    let mut running = start(&args, client, Clock::system(), Limits::default()).await?;
     tokio::select! {
         ended = running.ended() => return Err(ended),
         _ = terminate.recv() => {}
@@ -99,7 +133,7 @@ pub struct Running {
 ///
 /// # Errors
 /// A text that names the flag or port that is wrong.
-pub async fn start(args: &Args, client: Client, clock: Clock) -> Result<Running, String> {
+pub async fn start(args: &Args, client: Client, clock: Clock, limits: Limits) -> Result<Running, String> {
     for flag in args.without_effect() {
         tracing::warn!(flag, "this flag has no effect here");
     }
@@ -138,8 +172,9 @@ pub async fn start(args: &Args, client: Client, clock: Clock) -> Result<Running,
         webhook_listener,
         &tls,
         args.enable_http2,
+        limits,
         handle.clone(),
-        server::router(namespaces.clone(), metrics.clone()),
+        server::with_farewell(server::router(namespaces.clone(), metrics.clone()), health.clone()),
     )?;
 
     let healthz = serve_plain(&mut tasks, bind(&args.healthz_addr, "--healthz-addr")?, "health", health.router())?;
@@ -150,10 +185,17 @@ pub async fn start(args: &Args, client: Client, clock: Clock) -> Result<Running,
         "the watch of namespaces ended".to_owned()
     });
     let store = Store::new(client.clone(), &secret_namespace, &args.secret_name);
-    let changes = trust::changes(&client, &store, args.secret_name.clone());
-    let parts = Parts {
+    let mounted = args.cert_dir.as_ref().map(|path| mounted::Parts {
+        directory: Directory::new(path),
+        server_name: policy.names.primary().to_owned(),
+        clock: clock.clone(),
+        tls: tls.clone(),
+        health: health.clone(),
+        metrics: metrics.clone(),
+    });
+    let own = Parts {
         store,
-        publisher: Publisher::new(client),
+        publisher: Publisher::new(client.clone()),
         policy,
         check_interval: args.check_interval,
         clock,
@@ -161,13 +203,32 @@ pub async fn start(args: &Args, client: Client, clock: Clock) -> Result<Running,
         health: health.clone(),
         metrics,
     };
+    let secret_name = args.secret_name.clone();
     tasks.spawn(async move {
-        Keeper::new(parts).run(changes).await;
+        keep_certificates(client, own, secret_name, mounted).await;
         "the keeper of certificates ended".to_owned()
     });
     let shown = |address: Option<SocketAddr>| address.map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(webhook = %webhook, healthz = shown(healthz), metrics = shown(metrics_address), "listening");
     Ok(Running { webhook, healthz, metrics: metrics_address, health, handle, tasks })
+}
+
+/// Serves certificates of our own unless, or until, somebody else keeps one in `--cert-dir`.
+async fn keep_certificates(client: Client, own: Parts, secret_name: String, mounted: Option<mounted::Parts>) {
+    let Some(mounted) = mounted else {
+        let changes = trust::changes(&client, &own.store, secret_name);
+        return Keeper::new(own).run(changes).await;
+    };
+    let directory = mounted.directory.clone();
+    if !directory.is_somebody_elses().await {
+        tracing::info!(%directory, "it holds no certificate of somebody else's, so the webhook looks after its own");
+        let changes = trust::changes(&client, &own.store, secret_name);
+        tokio::select! {
+            () = Keeper::new(own).run(changes) => return,
+            () = directory.becomes_somebody_elses() => {}
+        }
+    }
+    Mounted::new(mounted).run(trust::configurations(&client)).await;
 }
 
 impl Running {
@@ -215,18 +276,20 @@ fn serve_tls(
     listener: std::net::TcpListener,
     tls: &Tls,
     http2: bool,
+    limits: Limits,
     handle: Handle<SocketAddr>,
     router: Router,
 ) -> Result<(), String> {
-    let acceptor = RustlsAcceptor::new(tls.live()).acceptor(Capped::new(MAX_CONNECTIONS));
+    let Limits { handshake, first_request, idle, connections } = limits;
+    let acceptor = RustlsAcceptor::new(tls.live()).handshake_timeout(handshake).acceptor(Capped::new(connections));
     let server = axum_server::from_tcp(listener).map_err(|e| format!("--port: {e}"))?;
     let mut server = server
         .acceptor(acceptor)
         .handle(handle)
-        .first_request_timeout(FIRST_REQUEST)
+        .first_request_timeout(first_request)
         .accept_error_handler(|peer, error| tracing::debug!(?peer, %error, "a connection was not taken"));
-    server.http_builder().http1().header_read_timeout(IDLE);
-    server.http_builder().http2().max_concurrent_streams(250).keep_alive_interval(IDLE / 2);
+    server.http_builder().http1().header_read_timeout(idle);
+    server.http_builder().http2().max_concurrent_streams(250).keep_alive_interval(idle / 2);
     let server = if http2 { server } else { server.http1_only() };
     tasks.spawn(async move { ended("webhook", server.serve(router.into_make_service()).await) });
     Ok(())
@@ -239,9 +302,10 @@ fn serve_plain(
     router: Router,
 ) -> Result<Option<SocketAddr>, String> {
     let Some((listener, local)) = bound else { return Ok(None) };
+    let Limits { handshake: _, first_request, idle, connections: _ } = Limits::default();
     let mut server =
-        axum_server::from_tcp(listener).map_err(|e| format!("{what}: {e}"))?.first_request_timeout(FIRST_REQUEST);
-    server.http_builder().http1().header_read_timeout(IDLE);
+        axum_server::from_tcp(listener).map_err(|e| format!("{what}: {e}"))?.first_request_timeout(first_request);
+    server.http_builder().http1().header_read_timeout(idle);
     tasks.spawn(async move { ended(what, server.serve(router.into_make_service()).await) });
     Ok(Some(local))
 }

@@ -3,16 +3,19 @@
 //! What is judged how is `admit` and `mutate`; the wire form is `review`. A request that is no review gets a 4xx with a
 //! line of text, since no API server sends one; everything else is answered 200 with the verdict inside.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request as HttpRequest};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures::FutureExt;
 use prometheus::{Histogram, IntCounter, IntGauge};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -21,6 +24,7 @@ use crate::admit::{self, Subject};
 use crate::metrics::Metrics;
 use crate::mutate::{self, Need};
 use crate::namespaces::Namespaces;
+use crate::ready::Health;
 use crate::review::{self, BadReview, Operation, Request, Review, Verdict};
 
 /// The largest body: an object of 3 MB, the old one, and room for the rest, as the reference allows.
@@ -86,11 +90,26 @@ pub fn router(namespaces: Namespaces, metrics: Metrics) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
+/// Lets go of connections while `health` says that the process stops: each answer closes its own, so that none is in use
+/// any more when the rest are closed. HTTP/2 has a farewell of its own, which the listener says.
+pub fn with_farewell(router: Router, health: Health) -> Router {
+    router.layer(axum::middleware::from_fn(move |request: HttpRequest, next: Next| {
+        let farewell = health.is_draining() && request.version() <= Version::HTTP_11;
+        async move {
+            let mut response = next.run(request).await;
+            if farewell {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+    }))
+}
+
 async fn serve(cx: Arc<Cx>, request: HttpRequest) -> Response {
     let start = Instant::now();
     let path = cx.path;
     cx.in_flight.inc();
-    let response = match judge(&cx, request).await {
+    let response = match contained(judge(&cx, request)).await {
         Ok((verdict, answer)) => {
             cx.metrics.verdicts.with_label_values(&[path, verdict]).inc();
             cx.answered.inc();
@@ -108,6 +127,12 @@ async fn serve(cx: Arc<Cx>, request: HttpRequest) -> Response {
 }
 
 type Refusal = (StatusCode, String);
+
+/// A defect in judging one object must not take the connection, and with it other requests, along.
+async fn contained<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    let defect = || (StatusCode::INTERNAL_SERVER_ERROR, "a defect of the webhook: the log has the panic".to_owned());
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(defect()))
+}
 
 async fn judge(cx: &Cx, request: HttpRequest) -> Result<(&'static str, Vec<u8>), Refusal> {
     check_content_type(request.headers())?;
@@ -191,4 +216,17 @@ fn share_of_budget(headers: &HeaderMap) -> Result<u32, Refusal> {
 
 fn too_large() -> Refusal {
     (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {} MiB", MAX_BODY >> 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_answer() {
+        let defective = async { if true { panic!("a defect") } else { Ok(()) } };
+        let (status, why) = contained(defective).await.unwrap_err();
+        assert_eq!((status.as_u16(), why.as_str()), (500, "a defect of the webhook: the log has the panic"));
+        assert_eq!(contained(async { Ok(1) }).await.unwrap(), 1);
+    }
 }

@@ -1,26 +1,17 @@
-//! Serves TLS with a certificate that can be exchanged while connections are open, on a bounded number of connections.
+//! Serves TLS with a certificate that can be exchanged while connections are open.
 //!
-//! Which certificate, and when, is `trust`. Connections keep the certificate that they began with; only new handshakes see
-//! the new one.
+//! Which certificate, and when, is `trust` or `mounted`; how many connections there may be is `connections`. Connections
+//! keep the certificate that they began with; only new handshakes see the new one.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsConfig;
 use certgen::Leaf;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// More connections than this are turned away: an API server keeps a handful, and memory is bounded.
-pub const MAX_CONNECTIONS: usize = 1024;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 static ONLY_TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
@@ -101,10 +92,22 @@ impl Tls {
     /// # Errors
     /// rustls's, when certificate and key don't fit.
     pub fn serve(&self, leaf: &Leaf) -> Result<(), rustls::Error> {
+        self.serve_pair(vec![leaf.certificate().clone()], leaf.private_key())
+    }
+
+    /// Serves a certificate, followed by those between it and its root, from the next handshake on.
+    ///
+    /// # Errors
+    /// rustls's, when certificate and key can't be read or don't fit; then nothing changes.
+    pub fn serve_pair(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<(), rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(self.versions)?
             .with_no_client_auth()
-            .with_single_cert(vec![leaf.certificate().clone()], leaf.private_key())?;
+            .with_single_cert(chain, key)?;
         config.alpn_protocols = self.alpn.clone();
         self.live.reload_from_config(Arc::new(config));
         Ok(())
@@ -119,81 +122,6 @@ impl Tls {
 /// rustls's name of a suite is Go's, but for the prefix of TLS 1.3 (`TLS13_AES_…` for Go's `TLS_AES_…`).
 fn go_name(suite: SupportedCipherSuite) -> String {
     format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1)
-}
-
-/// Takes a connection only while fewer than a number of them are open; others are closed at once.
-#[derive(Clone)]
-pub struct Capped(Arc<Semaphore>);
-
-impl Capped {
-    /// Takes at most `connections` at a time.
-    pub fn new(connections: usize) -> Self {
-        Self(Arc::new(Semaphore::new(connections)))
-    }
-}
-
-impl<S> Accept<TcpStream, S> for Capped {
-    type Stream = Counted;
-    type Service = S;
-    type Future = std::future::Ready<io::Result<(Counted, S)>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let taken = match self.0.clone().try_acquire_owned() {
-            Ok(permit) => stream.set_nodelay(true).map(|()| {
-                let counted = Counted { stream, begun: false, _permit: permit };
-                (counted, service)
-            }),
-            Err(_) => Err(io::Error::other("too many connections")),
-        };
-        std::future::ready(taken)
-    }
-}
-
-/// The first byte of every TLS connection: a record of the handshake.
-const HANDSHAKE: u8 = 0x16;
-
-/// What a client is told that speaks HTTP to the TLS port.
-const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
-    this port speaks HTTPS: use an https:// URL\n";
-
-/// A connection that counts until it is dropped. One that begins as HTTP is told so and ends.
-pub struct Counted {
-    stream: TcpStream,
-    begun: bool,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if !this.begun
-            && let Some(first) = buf.filled().get(before)
-        {
-            this.begun = true;
-            if *first != HANDSHAKE {
-                // A socket that nothing was written to yet takes these few bytes at once.
-                this.stream.try_write(NOT_TLS)?;
-                return Poll::Ready(Err(io::Error::other("a request that isn't TLS")));
-            }
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]
@@ -231,23 +159,5 @@ mod tests {
             assert_eq!(ignored.len(), told.len(), "{ignored:?}");
             assert!(ignored.iter().zip(told).all(|(text, part)| text.contains(part)), "{ignored:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn connections_beyond_the_cap_are_closed_and_room_is_made_when_one_ends() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let capped = Capped::new(2);
-        let mut clients = Vec::new();
-        let take = async |clients: &mut Vec<TcpStream>| {
-            clients.push(TcpStream::connect(address).await.unwrap());
-            let (stream, _) = listener.accept().await.unwrap();
-            capped.accept(stream, ()).await.map(|(counted, ())| counted)
-        };
-        let first = take(&mut clients).await.unwrap();
-        let _second = take(&mut clients).await.unwrap();
-        assert!(take(&mut clients).await.is_err());
-        drop(first);
-        take(&mut clients).await.unwrap();
     }
 }

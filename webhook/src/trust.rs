@@ -29,8 +29,11 @@ const TICK: Duration = Duration::from_secs(10);
 /// The longest pass: beyond it the API server counts as silent.
 const PASS: Duration = Duration::from_secs(30);
 
-/// Pause after the first failure; it doubles up to [`TICK`].
+/// Pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Short, since nobody can create an object until this is mended, be it by a role that is applied a moment later.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A pass decides again after each round of writes; in peace two rounds are enough.
 const MAX_ROUNDS: usize = 8;
@@ -46,28 +49,29 @@ pub enum Change {
 
 /// The watches of everything that matters here. They never end.
 pub fn changes(client: &Client, store: &Store, secret_name: String) -> BoxStream<'static, Change> {
-    let mut all: Vec<BoxStream<'static, Change>> = vec![
-        watch::object::<Secret>(store.api(), &secret_name, format!("Secret {store}"))
-            .map(|secret| Change::Secret(secret::held(secret.as_ref())))
-            .boxed(),
-    ];
-    for which in CONFIGURATIONS {
-        all.push(match which.family {
-            Family::Validating => {
-                let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-                watch::object(api, which.name, which.to_string())
-                    .map(move |c| Change::Configuration(which, c.map(|c| Configuration::validating(which, &c))))
-                    .boxed()
-            }
-            Family::Mutating => {
-                let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-                watch::object(api, which.name, which.to_string())
-                    .map(move |c| Change::Configuration(which, c.map(|c| Configuration::mutating(which, &c))))
-                    .boxed()
-            }
-        });
-    }
-    futures::stream::select_all(all).boxed()
+    let secret = watch::object::<Secret>(store.api(), &secret_name, format!("Secret {store}"))
+        .map(|secret| Change::Secret(secret::held(secret.as_ref())));
+    let configurations = configurations(client).map(|(which, found)| Change::Configuration(which, found));
+    futures::stream::select(secret, configurations).boxed()
+}
+
+/// The watches of the configurations alone; `None` for one that isn't installed. They never end.
+pub fn configurations(client: &Client) -> BoxStream<'static, (Which, Option<Configuration>)> {
+    let each = CONFIGURATIONS.map(|which| match which.family {
+        Family::Validating => {
+            let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+            watch::object(api, which.name, which.to_string())
+                .map(move |c| (which, c.map(|c| Configuration::validating(which, &c))))
+                .boxed()
+        }
+        Family::Mutating => {
+            let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+            watch::object(api, which.name, which.to_string())
+                .map(move |c| (which, c.map(|c| Configuration::mutating(which, &c))))
+                .boxed()
+        }
+    });
+    futures::stream::select_all(each).boxed()
 }
 
 /// What is known, and the leaf that is served.
@@ -163,7 +167,7 @@ impl Keeper {
                     }
                     last_error = error;
                     failures = failures.saturating_add(1);
-                    FIRST_PAUSE.saturating_mul(1 << failures.min(10).saturating_sub(1)).min(TICK)
+                    FIRST_PAUSE.saturating_mul(1 << failures.min(10).saturating_sub(1)).min(LONGEST_PAUSE)
                 }
             };
             tokio::select! {
@@ -196,11 +200,10 @@ impl Keeper {
             if let Some(authority) = &authority {
                 self.state.remembered = authority.bundle.clone();
                 news = self.note_published(&installed, authority.ca.certificate(), now);
-                let expiry = authority.ca.validity().not_after.as_second();
-                self.metrics.expiry.with_label_values(&[Certificate::Ca.as_str()]).set(seconds(expiry));
+                self.metrics.expires(Certificate::Ca, authority.ca.validity().not_after);
             }
             self.health.expect(match self.state.unread() {
-                Some(which) => Err(format!("{which} was not read yet: the log says why")),
+                Some(which) => Err(ready::not_read(which)),
                 None => Ok(ready::expectations(&installed)),
             });
             if secret.is_none() && patches.is_empty() && leaf.is_none() {
@@ -255,7 +258,7 @@ impl Keeper {
         let leaf = ca.leaf(&key, &self.policy.names, now, self.policy.lifetimes.leaf).map_err(|e| e.to_string())?;
         self.tls.serve(&leaf).map_err(|e| format!("could not serve a new certificate: {e}"))?;
         let ends = leaf.validity().not_after;
-        self.metrics.expiry.with_label_values(&[Certificate::Leaf.as_str()]).set(seconds(ends.as_second()));
+        self.metrics.expires(Certificate::Leaf, ends);
         self.metrics.renewals.with_label_values(&[Certificate::Leaf.as_str(), reason.as_str()]).inc();
         tracing::info!(reason = reason.as_str(), until = %ends, "serving a new certificate");
         self.state.leaf = Some(leaf);
@@ -323,9 +326,4 @@ impl Keeper {
 
 fn until(now: Timestamp, then: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(now)).unwrap_or(Duration::ZERO)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a date in seconds is far below 2^53")]
-fn seconds(since_epoch: i64) -> f64 {
-    since_epoch as f64
 }

@@ -23,7 +23,7 @@ pub(crate) const WATCH_SECONDS: u32 = 30;
 /// The first wait of a watch after an error; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest. There are few watches: they may be back soon after the API server is.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 /// After so long without an error the next one counts as the first.
 const CALM: Duration = Duration::from_secs(60);
 /// An error that lasts is told again after so long.
@@ -178,7 +178,7 @@ mod tests {
             waits.next().unwrap().as_secs_f64() / (1.0 + f64::from(waits.share) / 1024.0)
         };
         let got: Vec<f64> = std::iter::repeat_with(&mut wait).take(6).map(|it| (it * 10.0).round() / 10.0).collect();
-        assert_eq!(got, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]);
+        assert_eq!(got, [0.5, 1.0, 2.0, 3.0, 3.0, 3.0]);
         tokio::time::advance(CALM + Duration::from_secs(1)).await;
         assert!(wait() < 0.6);
     }
