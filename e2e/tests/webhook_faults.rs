@@ -17,7 +17,7 @@ use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
@@ -76,12 +76,17 @@ async fn replaced(cluster: &Cluster, before: &Bundle, within: Duration) -> Resul
     stored(cluster).await
 }
 
+/// Not applied, or else the manifests' empty Secret would take the data away when they are.
 async fn write(cluster: &Cluster, data: Value) -> Result {
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret",
-        "metadata": {"name": Webhook::SECRET, "namespace": NAMESPACE}, "data": data,
-    });
-    cluster.apply_json(secret).await.map(drop)
+    let (api, metadata) = (secrets(cluster), json!({"name": Webhook::SECRET, "namespace": NAMESPACE}));
+    let mut secret: Secret = serde_json::from_value(json!({"metadata": metadata, "data": data}))?;
+    let before = api.get_opt(Webhook::SECRET).await?;
+    secret.metadata.resource_version = before.and_then(|it| it.metadata.resource_version);
+    match secret.metadata.resource_version {
+        Some(_) => api.replace(Webhook::SECRET, &PostParams::default(), &secret).await?,
+        None => api.create(&PostParams::default(), &secret).await?,
+    };
+    Ok(())
 }
 
 async fn change(cluster: &Cluster, data: Value) -> Result {
@@ -289,9 +294,13 @@ fn the_rsa_certificates_of_the_reference_are_taken_over() -> Result {
             }),
         )
         .await?;
-        let version = secrets(cluster).get(Webhook::SECRET).await?.metadata.resource_version;
         // As the reference's chart starts it; the directory isn't mounted.
-        let webhook = Webhook::spawn(cluster, 2, &["--cert-dir=/nowhere/certs", "--lookahead-interval=2160h"]).await?;
+        let args = ["--cert-dir=/nowhere/certs", "--lookahead-interval=2160h"];
+        let webhook = Webhook::installed(cluster, 2, &args).await?;
+        let version = secrets(cluster).get(Webhook::SECRET).await?.metadata.resource_version;
+        webhook.start(0)?;
+        webhook.start(1)?;
+        webhook.ready(SOON).await?;
         webhook.publishes(cluster, std::str::from_utf8(ca)?, SOON).await?;
         for _ in 0..10 {
             Webhook::judges(cluster, &ns).await?;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use e2e::manifests::{self, Part};
 use e2e::operator::{Controller, Webhook};
 use e2e::proxy::Proxy;
 use e2e::testbed::SOON;
-use e2e::{Cluster, Context, Result, deps};
+use e2e::{Cluster, Context, Result};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -24,8 +25,10 @@ async fn controller_ready(controller: &mut Controller, within: Duration) -> Resu
 #[tokio::test(flavor = "multi_thread")]
 async fn what_starts_before_everything_else_waits_and_is_ready_soon_after() -> Result {
     let cluster = Cluster::start().await?;
-    let manifests = deps::manifests();
-    cluster.apply(&manifests.join("static/namespace.yaml")).await?;
+    let controller_parts = manifests::installed(Part::Controller)?;
+    for part in controller_parts.iter().filter(|part| part["kind"] == "Namespace") {
+        cluster.apply_json(part.clone()).await?;
+    }
     // Whoever starts a pod has its account; the roles come later.
     cluster
         .apply_json(json!({
@@ -56,8 +59,9 @@ async fn what_starts_before_everything_else_waits_and_is_ready_soon_after() -> R
     let begun = Instant::now();
     webhook.ready(SOON).await?;
     println!("webhook ready {} ms after its manifests", begun.elapsed().as_millis());
-    cluster.apply(&manifests.join("static/controller.yaml")).await?;
-    cluster.apply(&manifests.join("crds")).await?;
+    for part in controller_parts.into_iter().chain(manifests::installed(Part::Definitions)?) {
+        cluster.apply_json(part).await?;
+    }
     let begun = Instant::now();
     controller_ready(&mut controller, SOON).await?;
     println!("controller ready {} ms after the definitions", begun.elapsed().as_millis());

@@ -19,8 +19,9 @@ use tokio::net::TcpStream;
 pub const MAX_CONNECTIONS: usize = 1024;
 
 /// A connection on which something came or went within this time is in use and never has to make room: a request is
-/// answered in milliseconds, a handshake takes a few round trips.
-const IN_USE: Duration = Duration::from_secs(1);
+/// answered in milliseconds, a handshake takes a few round trips. The shorter it is, the quicker a flood of new connections
+/// has to be to shut an API server out.
+const IN_USE: Duration = Duration::from_millis(250);
 
 /// Takes connections up to a number; beyond it a silent one has to go, or if there is none, the new one.
 #[derive(Clone)]
