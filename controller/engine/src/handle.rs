@@ -17,7 +17,7 @@ use crate::keep::{Counted, Keep};
 pub(crate) const FIND: &str = "GetAllSecrets";
 /// Bytes of values that are kept after they were read, and of finds. It spares reads of shared keys when thousands of
 /// objects start together, a few seconds long; a store that holds more is read again, which costs calls but nothing else.
-const KEPT_READS: usize = 3 << 20;
+const KEPT_READS: usize = 1 << 20;
 const KEPT_FINDS: usize = 1 << 20;
 
 /// How much one store may be asked.
