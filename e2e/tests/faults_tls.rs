@@ -22,7 +22,7 @@ static SUITE: Suite = Suite::new(Parts::syncing);
 
 const FAILED: &str = "False SecretSyncedError: could not get secret data from provider";
 const KEY: &str = "faults/tls";
-/// What the last line of the table in the fault list allows for a new authority, and what a busy machine takes longer.
+/// Two seconds, and what a busy machine takes longer.
 const NEW_AUTHORITY: Duration = Duration::from_secs(2 + 8);
 
 /// A certificate authority of the backend's owner.
@@ -122,7 +122,6 @@ async fn secret_is(bed: &Testbed, ns: &str, value: &str, within: Duration) -> Re
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a figure of the test")]
 fn a_backend_that_cannot_be_trusted_is_not_read_and_a_new_authority_is_taken_at_once() -> Result {
     SUITE.run("tls", async |bed, ns| {
         let openbao = bed.openbao()?;
