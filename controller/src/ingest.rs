@@ -63,11 +63,16 @@ pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
             let scope = scope.clone();
             move |cx, listed| external_secrets(cx, listed, scope)
         }),
-        start("secretstores", cx, {
-            let scope = scope.clone();
-            move |cx, listed| secret_stores(cx, listed, scope)
-        }),
     ];
+    let mut stores = start("secretstores", cx, {
+        let scope = scope.clone();
+        move |cx, listed| secret_stores(cx, listed, scope)
+    });
+    if !cx.settings.checks(StoreKind::SecretStore) {
+        // Whoever doesn't want SecretStores may have left their definition out: nobody waits for a listing that fails.
+        stores.listed = tokio::sync::watch::channel(true).1;
+    }
+    all.push(stores);
     if scope.cluster_stores {
         all.push(start("clustersecretstores", cx, cluster_secret_stores));
         all.push(start("namespaces", cx, namespaces));

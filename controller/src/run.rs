@@ -38,6 +38,7 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// Runs the controller until it is told to end or one of its tasks does.
 pub fn run(args: Args) -> ExitCode {
     telemetry::init_logs("controller", &args.loglevel);
+    telemetry::raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -11,8 +11,9 @@ use e2e::{Cluster, Context, Error, Result, wait};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-const STORES: usize = 12;
-const OBJECTS_EACH: usize = 3;
+/// So many that each replica has some, wherever chance puts them.
+const STORES: usize = 24;
+const OBJECTS_EACH: usize = 2;
 const PASSWORDS: usize = 6;
 const SHARDS: f64 = 16.0;
 /// As short as a machine that does much else allows.

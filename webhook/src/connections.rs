@@ -114,16 +114,22 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Does I/O, notes that something moved, and fails once the connection has to make room.
+    /// Fails once the connection has to make room.
+    fn remains(&self) -> io::Result<()> {
+        if self.line.closed.load(Ordering::Acquire) {
+            return Err(io::Error::other("made room for another connection"));
+        }
+        Ok(())
+    }
+
+    /// Does I/O and notes that something moved; fails as [`Counted::remains`] does.
     fn moving<T>(
         &mut self,
         cx: &mut Context<'_>,
         io: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         self.line.task.register(cx.waker());
-        if self.line.closed.load(Ordering::Acquire) {
-            return Poll::Ready(Err(io::Error::other("made room for another connection")));
-        }
+        self.remains()?;
         let polled = io(Pin::new(&mut self.stream), cx);
         if polled.is_ready() {
             self.line.active.store(self.room.now(), Ordering::Relaxed);
@@ -157,7 +163,11 @@ impl AsyncWrite for Counted {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        // While a request is worked on nothing else may be asked for, and a connection that has to go must notice.
+        let this = self.get_mut();
+        this.line.task.register(cx.waker());
+        this.remains()?;
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -74,6 +74,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Runs the program.
 pub fn main(args: Args) -> ExitCode {
     telemetry::init_logs("webhook", &args.loglevel);
+    telemetry::raise_descriptor_limit();
     // Before anything else of TLS; it fails only if one was installed already.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a crypto provider was installed already");

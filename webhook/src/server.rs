@@ -8,17 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request as HttpRequest};
+use axum::extract::Request as HttpRequest;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use prometheus::{Histogram, IntCounter, IntGauge};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::admit::{self, Subject};
 use crate::metrics::Metrics;
@@ -32,6 +31,10 @@ pub const MAX_BODY: usize = 7 << 20;
 
 /// Bodies in work together take no more than this, in KiB; a body's parsed form takes a multiple of it.
 const BODY_BUDGET_KIB: usize = 8 << 10;
+
+/// So much of every body is read without a share of the budget: who only says that it sends much, or sends it slowly, must
+/// not keep the reviews waiting that are nearly all there are.
+const FREE: usize = 32 << 10;
 
 /// How long a body may take to arrive, and a request to get its share of the budget.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,22 +75,19 @@ struct Cx {
 /// The routes of the webhook's port.
 pub fn router(namespaces: Namespaces, metrics: Metrics) -> Router {
     let budget = Arc::new(Semaphore::new(BODY_BUDGET_KIB));
-    PATHS
-        .into_iter()
-        .fold(Router::new(), |router, (path, role)| {
-            let cx = Arc::new(Cx {
-                path,
-                role,
-                namespaces: namespaces.clone(),
-                in_flight: metrics.in_flight.with_label_values(&[path]),
-                latency: metrics.latency.with_label_values(&[path]),
-                answered: metrics.requests.with_label_values(&[path, StatusCode::OK.as_str()]),
-                metrics: metrics.clone(),
-                budget: budget.clone(),
-            });
-            router.route(path, post(move |request: HttpRequest| serve(cx, request)))
-        })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+    PATHS.into_iter().fold(Router::new(), |router, (path, role)| {
+        let cx = Arc::new(Cx {
+            path,
+            role,
+            namespaces: namespaces.clone(),
+            in_flight: metrics.in_flight.with_label_values(&[path]),
+            latency: metrics.latency.with_label_values(&[path]),
+            answered: metrics.requests.with_label_values(&[path, StatusCode::OK.as_str()]),
+            metrics: metrics.clone(),
+            budget: budget.clone(),
+        });
+        router.route(path, post(move |request: HttpRequest| serve(cx, request)))
+    })
 }
 
 /// Lets go of connections while `health` says that the process stops: each answer closes its own, so that none is in use
@@ -136,20 +136,7 @@ async fn contained<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<
 
 async fn judge(cx: &Cx, request: HttpRequest) -> Result<(&'static str, Vec<u8>), Refusal> {
     check_content_type(request.headers())?;
-    let share = share_of_budget(request.headers())?;
-    let busy = (StatusCode::SERVICE_UNAVAILABLE, "too many large reviews at once: try again".to_owned());
-    let _share = match tokio::time::timeout(PATIENCE, cx.budget.acquire_many(share)).await {
-        Ok(Ok(share)) => share,
-        Ok(Err(_)) | Err(_) => return Err(busy),
-    };
-    let body = match tokio::time::timeout(PATIENCE, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_large()),
-        Ok(Err(_)) => return Err((StatusCode::BAD_REQUEST, "the body can't be read to its end".to_owned())),
-        Err(_) => {
-            return Err((StatusCode::REQUEST_TIMEOUT, format!("the body took more than {} s", PATIENCE.as_secs())));
-        }
-    };
+    let (body, _share) = read(&cx.budget, request).await?;
     let judged = match cx.role {
         Role::Validate(subject) => admit::judge(subject, &body),
         Role::DefaultStore => default_store(cx, &body).await,
@@ -167,6 +154,38 @@ async fn judge(cx: &Cx, request: HttpRequest) -> Result<(&'static str, Vec<u8>),
     }
     let unwritten = |error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the answer can't be written: {error}"));
     Ok((verdict.as_str(), review.answer(&verdict).map_err(unwritten)?))
+}
+
+/// Reads a body, and what it holds of the budget if it isn't small.
+async fn read(budget: &Semaphore, request: HttpRequest) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
+    let share = share_of_budget(request.headers())?;
+    let mut chunks = request.into_body().into_data_stream();
+    let (mut body, mut held) = (Vec::new(), None);
+    let mut deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let chunk = match tokio::time::timeout_at(deadline, chunks.next()).await {
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(None) => return Ok((body, held)),
+            Ok(Some(Err(_))) => return Err((StatusCode::BAD_REQUEST, "the body can't be read to its end".to_owned())),
+            Err(_) => {
+                let text = format!("the body took more than {} s", PATIENCE.as_secs());
+                return Err((StatusCode::REQUEST_TIMEOUT, text));
+            }
+        };
+        let length = body.len() + chunk.len();
+        if length > MAX_BODY {
+            return Err(too_large());
+        }
+        if held.is_none() && length > FREE {
+            let Ok(Ok(permit)) = tokio::time::timeout(PATIENCE, budget.acquire_many(share)).await else {
+                let text = "too many large reviews at once: try again".to_owned();
+                return Err((StatusCode::SERVICE_UNAVAILABLE, text));
+            };
+            held = Some(permit);
+            deadline = tokio::time::Instant::now() + PATIENCE;
+        }
+        body.extend_from_slice(&chunk);
+    }
 }
 
 /// Looks up the default store only for an object that needs one, so that others never depend on the look-up.
@@ -228,5 +247,40 @@ mod tests {
         let (status, why) = contained(defective).await.unwrap_err();
         assert_eq!((status.as_u16(), why.as_str()), (500, "a defect of the webhook: the log has the panic"));
         assert_eq!(contained(async { Ok(1) }).await.unwrap(), 1);
+    }
+
+    /// A request that says how long its body is, with a body that sends so much of it and then no more.
+    fn stalled(length: usize, sent: usize) -> HttpRequest {
+        let sent = futures::stream::iter([Ok::<_, std::io::Error>(vec![b' '; sent])]);
+        let body = axum::body::Body::from_stream(sent.chain(futures::stream::pending()));
+        HttpRequest::builder().header(CONTENT_LENGTH, length).body(body).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_that_do_not_come_keep_small_ones_waiting_no_longer() {
+        let budget = Semaphore::new(BODY_BUDGET_KIB);
+        let small = || HttpRequest::builder().header(CONTENT_LENGTH, 2).body("{}".into()).unwrap();
+        // They only say that they are large, or have their share, or wait for one.
+        for sent in [0, FREE + 1] {
+            let mut held: Vec<_> = (0..3).map(|_| Box::pin(read(&budget, stalled(MAX_BODY, sent)))).collect();
+            for reading in &mut held {
+                assert!(reading.now_or_never().is_none());
+            }
+            let (body, share) = read(&budget, small()).now_or_never().unwrap().unwrap();
+            assert_eq!((body.as_slice(), share.is_none()), (b"{}".as_slice(), true));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_holds_its_share_until_it_was_judged() {
+        let budget = Semaphore::new(BODY_BUDGET_KIB);
+        let whole = vec![b' '; MAX_BODY];
+        let request = HttpRequest::builder().header(CONTENT_LENGTH, MAX_BODY).body(whole.into()).unwrap();
+        let held = read(&budget, request).await.unwrap();
+        assert_eq!(budget.available_permits(), BODY_BUDGET_KIB - (MAX_BODY >> 10));
+        let (status, _) = read(&budget, stalled(MAX_BODY, FREE + 1)).await.unwrap_err();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(held);
+        assert_eq!(budget.available_permits(), BODY_BUDGET_KIB);
     }
 }

@@ -45,11 +45,15 @@ struct Waiting {
     answer: oneshot::Sender<Result<Payload, Error>>,
 }
 
-/// Reads in the order of their turns: those of urgent askers go before all others.
+/// Every so many reads one of those that aren't urgent goes first, so that a wave of urgent ones doesn't starve them.
+const AGEING_TURNS: u32 = 4;
+
+/// Reads in the order of their turns: those of urgent askers go before all others, but for [`AGEING_TURNS`].
 #[derive(Default)]
 struct Line {
     urgent: VecDeque<Waiting>,
     usual: VecDeque<Waiting>,
+    turns: u32,
 }
 
 impl Line {
@@ -63,7 +67,14 @@ impl Line {
 
     /// The first reads that somebody still waits for.
     fn take(&mut self, most: usize) -> Vec<Waiting> {
-        let in_order = std::iter::from_fn(|| self.urgent.pop_front().or_else(|| self.usual.pop_front()));
+        let in_order = std::iter::from_fn(|| {
+            self.turns = self.turns.wrapping_add(1);
+            let (first, then) = match self.turns.is_multiple_of(AGEING_TURNS) {
+                true => (&mut self.usual, &mut self.urgent),
+                false => (&mut self.urgent, &mut self.usual),
+            };
+            first.pop_front().or_else(|| then.pop_front())
+        });
         in_order.filter(|waiting| !waiting.answer.is_closed()).take(most).collect()
     }
 }

@@ -277,3 +277,16 @@ async fn one_namespace_is_asked_for_nothing_outside_of_it() {
     assert!(requests.iter().any(|request| request.ends_with("/clustersecretstores")), "{requests:?}");
     assert!(known(&cx, "shop") && known(&cx, "lab"));
 }
+
+/// As with the chart's `processSecretStore: false`, and `crds.createSecretStore: false`.
+#[tokio::test]
+async fn nothing_waits_for_secret_stores_that_nobody_wants() {
+    for secret_stores in [true, false] {
+        let cx = fixtures::over(&FakeApi::default(), Settings { secret_stores, ..fixtures::settings() }).0;
+        let scope = Scope { namespace: "shop".into(), cluster_stores: true };
+        let waits = ingest::watches(&cx, &scope).into_iter().filter(|watch| !*watch.listed.borrow());
+        let names: Vec<&str> = waits.map(|watch| watch.name).collect();
+        assert_eq!(names.contains(&"secretstores"), secret_stores, "{names:?}");
+        assert!(names.contains(&"externalsecrets") && names.contains(&"clustersecretstores"));
+    }
+}

@@ -61,7 +61,7 @@ begin with in "spread". */}}
 {{- $spread := list -}}
 {{- $labels := dict "matchLabels" (include .selector $root | fromYaml) -}}
 {{- range $values.topologySpreadConstraints | default $global.topologySpreadConstraints | default .spread -}}
-  {{- $spread = append $spread (merge (dict) . (dict "labelSelector" $labels)) -}}
+  {{- $spread = append $spread (hasKey . "labelSelector" | ternary . (merge (dict) . (dict "labelSelector" $labels))) -}}
 {{- end -}}
 {{- with $spread }}{{ $_ := set $fields "topologySpreadConstraints" . }}{{ end -}}
 {{- if and (kindIs "bool" $values.hostUsers) (semverCompare ">= 1.33-0" $root.Capabilities.KubeVersion.Version) -}}
