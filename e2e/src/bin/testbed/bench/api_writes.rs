@@ -8,6 +8,8 @@ use e2e::cluster::Cluster;
 use super::sheet::Figure;
 
 const KINDS: [&str; 5] = ["secrets", "externalsecrets", "clustersecretstores", "secretstores", "events"];
+/// What every refresh writes, as [`Writes::of`] names it.
+pub(super) const STATUS_WRITE: &str = "PUT externalsecrets/status";
 const VERBS: [&str; 5] = ["POST", "PUT", "PATCH", "APPLY", "DELETE"];
 
 /// Writes so far, successful or not, by verb and resource, of the kinds that we write.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use e2e::Result;
 use e2e::operator::Usage;
 
-use super::api_writes::Writes;
+use super::api_writes::{STATUS_WRITE, Writes};
 use super::sheet::{Figure, Unit};
 use super::world::World;
 use super::writer::Bare;
@@ -19,7 +19,6 @@ const NEWCOMER_GOAL: f64 = 2.0;
 const RECOVERY_GOAL: f64 = 15.0;
 /// What the steady load stands for: a refresh every five minutes.
 const USUAL_INTERVAL: f64 = 300.0;
-const STATUS_WRITE: &str = "PUT externalsecrets/status";
 /// A refreshTime has seconds: two refreshes must be further apart to be told apart.
 const TOLD_APART: Duration = Duration::from_secs(2);
 

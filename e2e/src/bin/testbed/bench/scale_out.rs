@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use super::api_writes::Writes;
+use super::api_writes::{STATUS_WRITE, Writes};
 use super::sheet::{Figure, Unit};
 use super::watching::Watching;
 use super::world::{self, IN_FLIGHT};
@@ -47,7 +47,6 @@ const SETTLING: Duration = Duration::from_secs(60);
 const WINDOW: Duration = Duration::from_secs(90);
 const GOAL: f64 = 3.2;
 const NAMESPACE: &str = "default";
-const STATUS_WRITE: &str = "PUT externalsecrets/status";
 
 /// See the module. Answers the figures, and of how many objects they are.
 pub(super) async fn measure(options: &Options) -> Result<(usize, Vec<Figure>)> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use e2e::operator::Usage;
 use e2e::{Error, Result};
 
-use super::api_writes::Writes;
+use super::api_writes::{STATUS_WRITE, Writes};
 use super::sheet::{Figure, Unit};
 use super::world::World;
 use super::writer::Bare;
@@ -42,7 +42,7 @@ pub(super) async fn cold(world: &mut World, bare: Option<&Bare>) -> Result<Vec<F
         Figure::count("provider calls", world.provider_calls().await?),
     ];
     let theirs = |figure: Figure| {
-        let counted = figure.figure.ends_with("POST secrets") || figure.figure.ends_with("PUT externalsecrets/status");
+        let counted = figure.figure.ends_with("POST secrets") || figure.figure.ends_with(STATUS_WRITE);
         figure.bare(bare.filter(|_| counted).map(|_| all as f64))
     };
     figures.extend(writes.figures().map(theirs));
