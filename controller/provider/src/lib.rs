@@ -7,8 +7,10 @@ mod credentials;
 mod error;
 mod find;
 mod read;
+mod write;
 
 pub use credentials::{Credentials, ServiceAccountToken};
 pub use error::{Error, ErrorKind, Retry};
 pub use find::{Calls, Find, Gathered};
 pub use read::{Capabilities, Payload, Provider, ReadKey, RemoteRef, Validation};
+pub use write::{Place, Push, Pushed, Removed, Source, Write};

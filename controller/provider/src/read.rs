@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secret::{SecretBytes, SecretMap};
 
-use crate::{Calls, Error, ErrorKind, Find};
+use crate::{Calls, Error, ErrorKind, Find, Write};
 
 /// One thing to fetch from a backend: what identifies a network read. Two references that differ only in `property`
 /// have the same `ReadKey` and share one read.
@@ -145,6 +145,11 @@ pub trait Provider: Send + Sync {
     /// Whether the reference's backend converts the keys that it found by itself, which it then does before any rewrite.
     fn converts_found_names(&self) -> bool {
         false
+    }
+
+    /// Where PushSecrets write to, if the backend takes any.
+    fn writer(&self) -> Option<&dyn Write> {
+        None
     }
 
     /// What the backend can do, for `status.capabilities`.
