@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use certgen::inject::{CONFIGURATIONS, Configuration, Which};
@@ -43,6 +43,15 @@ enum File {
 }
 
 impl File {
+    async fn read(path: &Path) -> Self {
+        match tokio::fs::read(path).await {
+            Ok(bytes) if bytes.is_empty() => Self::Absent,
+            Ok(bytes) => Self::Holds(SecretBytes::new(bytes)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Self::Absent,
+            Err(error) => Self::Unreadable(error.kind()),
+        }
+    }
+
     fn is_absent(&self) -> bool {
         *self == Self::Absent
     }
@@ -76,11 +85,17 @@ impl Files {
     }
 
     fn pair(&self) -> Result<Pair, String> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(self.tls_crt.bytes(TLS_CRT)?).collect();
-        let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(format!("{TLS_CRT} holds no certificate"))?;
-        let key = PrivateKeyDer::from_pem_slice(self.tls_key.bytes(TLS_KEY)?);
-        Ok((chain, key.map_err(|_| format!("{TLS_KEY} holds no private key"))?))
+        pair((TLS_CRT, &self.tls_crt), (TLS_KEY, &self.tls_key))
     }
+}
+
+/// A certificate and a key, each with what its file is called.
+fn pair((crt, certificate): (&str, &File), (key, private): (&str, &File)) -> Result<Pair, String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.bytes(crt)?).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(format!("{crt} holds no certificate"))?;
+    let private =
+        PrivateKeyDer::from_pem_slice(private.bytes(key)?).map_err(|_| format!("{key} holds no private key"))?;
+    Ok((chain, private))
 }
 
 /// A directory of certificates.
@@ -104,11 +119,21 @@ impl Directory {
         self.read().await.are_somebody_elses()
     }
 
-    /// Waits until somebody else keeps a certificate in it. Two looks must say so: one may fall into a change.
+    /// Waits until somebody else keeps a certificate in it.
     pub async fn becomes_somebody_elses(&self) {
+        self.becomes(Files::are_somebody_elses).await;
+    }
+
+    /// Waits until it holds the CA's key. A directory that was emptied tells nothing: an issuer fills it again.
+    pub async fn becomes_ours(&self) {
+        self.becomes(|files| !files.ca_key.is_absent()).await;
+    }
+
+    /// Two looks must say so: one may fall into a change.
+    async fn becomes(&self, says: impl Fn(&Files) -> bool) {
         let mut said = false;
         loop {
-            let says = self.is_somebody_elses().await;
+            let says = says(&self.read().await);
             if said && says {
                 return;
             }
@@ -127,16 +152,46 @@ impl Directory {
     }
 
     async fn file(&self, name: &str) -> File {
-        match tokio::fs::read(self.0.join(name)).await {
-            Ok(bytes) if bytes.is_empty() => File::Absent,
-            Ok(bytes) => File::Holds(SecretBytes::new(bytes)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => File::Absent,
-            Err(error) => File::Unreadable(error.kind()),
+        File::read(&self.0.join(name)).await
+    }
+}
+
+/// Certificate and key of the metrics address, in files of any name.
+pub struct PairFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl PairFiles {
+    /// The files that the flags name.
+    pub fn new(directory: &str, certificate: &str, key: &str) -> Self {
+        let directory = PathBuf::from(directory);
+        Self { certificate: directory.join(certificate), key: directory.join(key) }
+    }
+
+    /// Serves them, for ever: each time they change, and as soon as they are there. Else the last good ones stay.
+    pub async fn follow(self, tls: &Tls) {
+        let mut seen = None;
+        loop {
+            let files = (File::read(&self.certificate).await, File::read(&self.key).await); // I/O
+            if seen.as_ref() != Some(&files) {
+                let (crt, key) = (self.certificate.display().to_string(), self.key.display().to_string());
+                let served = pair((&crt, &files.0), (&key, &files.1)).and_then(|(chain, private)| {
+                    tls.serve_pair(chain, private).map_err(|error| format!("{crt} and {key} can't be served: {error}"))
+                });
+                match served {
+                    Ok(()) => tracing::info!(certificate = crt, "the metrics address serves a new certificate"),
+                    Err(why) => tracing::error!(why, "--metrics-cert-dir can't be used"),
+                }
+                seen = Some(files);
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
 
 /// What [`Mounted`] works with.
+#[derive(Clone)]
 pub struct Parts {
     /// Where the certificate is.
     pub directory: Directory,

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -16,10 +16,14 @@ use certgen::{Bundle, Clock};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
 /// A handshake over loopback takes a millisecond; a probe waits a second by default.
 const HANDSHAKE: Duration = Duration::from_millis(900);
+
+/// An outcome is told again for this long: however many ask, the own port has one handshake in that time.
+const TOLD_AGAIN: Duration = Duration::from_millis(250);
 
 /// Without a pass over the certificates for this long, the loop that keeps them is dead. It passes every 10 seconds.
 const MAX_SILENCE_SECONDS: i64 = 120;
@@ -68,6 +72,14 @@ struct Inner {
     expectations: ArcSwap<Result<Vec<Expectation>, String>>,
     draining: AtomicBool,
     last_pass: AtomicI64,
+    last_look: Mutex<Option<Look>>,
+}
+
+/// The outcome of the handshakes with these expectations.
+struct Look {
+    at: Instant,
+    expectations: Arc<Result<Vec<Expectation>, String>>,
+    outcome: Result<(), String>,
 }
 
 impl Health {
@@ -80,6 +92,7 @@ impl Health {
             expectations: ArcSwap::from_pointee(Err(NOT_READ.to_owned())),
             draining: AtomicBool::new(false),
             last_pass,
+            last_look: Mutex::new(None),
         }))
     }
 
@@ -123,8 +136,22 @@ impl Health {
         if self.is_draining() {
             return Err("shutting down".to_owned());
         }
+        // Whoever asks meanwhile waits for the same outcome.
+        let mut last = self.0.last_look.lock().await;
         let expectations = self.0.expectations.load_full();
-        let expectations = expectations.as_ref().as_ref().map_err(String::clone)?;
+        if let Some(Look { at, expectations: of, outcome }) = last.as_ref()
+            && at.elapsed() < TOLD_AGAIN
+            && Arc::ptr_eq(of, &expectations)
+        {
+            return outcome.clone();
+        }
+        let outcome = self.look(&expectations).await;
+        *last = Some(Look { at: Instant::now(), expectations, outcome: outcome.clone() });
+        outcome
+    }
+
+    async fn look(&self, expectations: &Result<Vec<Expectation>, String>) -> Result<(), String> {
+        let expectations = expectations.as_ref().map_err(String::clone)?;
         if expectations.is_empty() {
             return Err(NOT_INSTALLED.to_owned());
         }

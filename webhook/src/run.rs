@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::tls_rustls::RustlsAcceptor;
 use certgen::inject::{Publisher, Service};
 use certgen::secret::Store;
 use certgen::{Clock, Lifetimes, Names};
@@ -18,10 +18,10 @@ use tokio::task::JoinSet;
 
 use crate::address::{self, ListenAddress};
 use crate::args::Args;
-use crate::connections::{Capped, MAX_CONNECTIONS};
+use crate::connections::{Capped, MAX_CONNECTIONS, MAX_PROBES};
 use crate::decide::Policy;
 use crate::metrics::Metrics;
-use crate::mounted::{self, Directory, Mounted};
+use crate::mounted::{self, Directory, Mounted, PairFiles};
 use crate::namespaces::Namespaces;
 use crate::ready::Health;
 use crate::server;
@@ -179,7 +179,7 @@ pub async fn start(args: &Args, client: Client, clock: Clock, limits: Limits) ->
     )?;
 
     let healthz = serve_plain(&mut tasks, bind(&args.healthz_addr, "--healthz-addr")?, "health", health.router())?;
-    let metrics_address = serve_metrics(&mut tasks, args, &metrics, &tls).await?;
+    let metrics_address = serve_metrics(&mut tasks, args, &metrics, &tls, &settings)?;
 
     tasks.spawn(async move {
         namespaces.follow().await;
@@ -214,22 +214,29 @@ pub async fn start(args: &Args, client: Client, clock: Clock, limits: Limits) ->
     Ok(Running { webhook, healthz, metrics: metrics_address, health, handle, tasks })
 }
 
-/// Serves certificates of our own unless, or until, somebody else keeps one in `--cert-dir`.
+/// Serves certificates of our own unless, and for as long as, somebody else keeps one in `--cert-dir`.
 async fn keep_certificates(client: Client, own: Parts, secret_name: String, mounted: Option<mounted::Parts>) {
-    let Some(mounted) = mounted else {
-        let changes = trust::changes(&client, &own.store, secret_name);
-        return Keeper::new(own).run(changes).await;
+    let issue = async || {
+        let changes = trust::changes(&client, &own.store, secret_name.clone());
+        Keeper::new(own.clone()).run(changes).await;
     };
-    let directory = mounted.directory.clone();
-    if !directory.is_somebody_elses().await {
-        tracing::info!(%directory, "it holds no certificate of somebody else's, so the webhook looks after its own");
-        let changes = trust::changes(&client, &own.store, secret_name);
+    let Some(mounted) = mounted else { return issue().await };
+    let directory = &mounted.directory;
+    let mut ours = !directory.is_somebody_elses().await;
+    loop {
+        if ours {
+            tracing::info!(%directory, "it holds no certificate of somebody else's, so the webhook looks after its own");
+            tokio::select! {
+                () = issue() => return,
+                () = directory.becomes_somebody_elses() => {}
+            }
+        }
+        ours = true;
         tokio::select! {
-            () = Keeper::new(own).run(changes) => return,
-            () = directory.becomes_somebody_elses() => {}
+            () = Mounted::new(mounted.clone()).run(trust::configurations(&client)) => return,
+            () = directory.becomes_ours() => {}
         }
     }
-    Mounted::new(mounted).run(trust::configurations(&client)).await;
 }
 
 impl Running {
@@ -282,7 +289,7 @@ fn serve_tls(
     router: Router,
 ) -> Result<(), String> {
     let Limits { handshake, first_request, idle, connections } = limits;
-    let acceptor = RustlsAcceptor::new(tls.live()).handshake_timeout(handshake).acceptor(Capped::new(connections));
+    let acceptor = RustlsAcceptor::new(tls.live()).handshake_timeout(handshake).acceptor(Capped::tls(connections));
     let server = axum_server::from_tcp(listener).map_err(|e| format!("--port: {e}"))?;
     let mut server = server
         .acceptor(acceptor)
@@ -304,18 +311,19 @@ fn serve_plain(
 ) -> Result<Option<SocketAddr>, String> {
     let Some((listener, local)) = bound else { return Ok(None) };
     let Limits { handshake: _, first_request, idle, connections: _ } = Limits::default();
-    let mut server =
-        axum_server::from_tcp(listener).map_err(|e| format!("{what}: {e}"))?.first_request_timeout(first_request);
+    let server = axum_server::from_tcp(listener).map_err(|e| format!("{what}: {e}"))?;
+    let mut server = server.acceptor(Capped::plain(MAX_PROBES)).first_request_timeout(first_request);
     server.http_builder().http1().header_read_timeout(idle);
     tasks.spawn(async move { ended(what, server.serve(router.into_make_service()).await) });
     Ok(Some(local))
 }
 
-async fn serve_metrics(
+fn serve_metrics(
     tasks: &mut JoinSet<String>,
     args: &Args,
     metrics: &Metrics,
     tls: &Tls,
+    settings: &Settings,
 ) -> Result<Option<SocketAddr>, String> {
     if args.metrics_auth {
         tracing::warn!(
@@ -328,14 +336,18 @@ async fn serve_metrics(
     if !args.metrics_secure {
         return serve_plain(tasks, Some((listener, local)), "metrics", metrics.router());
     }
-    let config = if args.metrics_cert_dir.is_empty() {
-        tls.live()
-    } else {
-        let file = |name: &str| std::path::Path::new(&args.metrics_cert_dir).join(name);
-        let (cert, key) = (file(&args.metrics_cert_name), file(&args.metrics_key_name));
-        RustlsConfig::from_pem_file(cert, key).await.map_err(|e| format!("--metrics-cert-dir: {e}"))?
-    };
-    let server = axum_server::from_tcp_rustls(listener, config).map_err(|e| format!("--metrics-addr: {e}"))?;
+    let mut own = tls.clone();
+    if !args.metrics_cert_dir.is_empty() {
+        own = Tls::new(settings).map_err(|e| format!("--tls-ciphers, --tls-min-version: {e}"))?.0;
+        let files = PairFiles::new(&args.metrics_cert_dir, &args.metrics_cert_name, &args.metrics_key_name);
+        let served = own.clone();
+        tasks.spawn(async move {
+            files.follow(&served).await;
+            "the look at the metrics certificate ended".to_owned()
+        });
+    }
+    let acceptor = RustlsAcceptor::new(own.live()).acceptor(Capped::tls(MAX_PROBES));
+    let server = axum_server::from_tcp(listener).map_err(|e| format!("--metrics-addr: {e}"))?.acceptor(acceptor);
     let router = metrics.router();
     tasks.spawn(async move { ended("metrics", server.serve(router.into_make_service()).await) });
     Ok(Some(local))

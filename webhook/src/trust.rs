@@ -118,6 +118,7 @@ pub struct Keeper {
 }
 
 /// What a [`Keeper`] works with.
+#[derive(Clone)]
 pub struct Parts {
     /// The CA's Secret.
     pub store: Store,

@@ -99,11 +99,54 @@ async fn silent_connections_make_room_for_one_that_asks() {
     for _ in 0..4 {
         silent.push(connect(running.webhook, &bundle, NAME).await.unwrap());
     }
-    // Those that were in use a moment ago stay; after that the oldest of them goes.
+    // Those that were opened a moment ago stay; after that the oldest of them goes.
     eventually(SOON, || async { review(running.webhook, &bundle).await.map(drop) }).await;
     let mut first = silent.remove(0);
     let ended = tokio::time::timeout(Duration::from_secs(5), first.read_u8()).await;
-    assert!(ended.is_ok_and(|read| read.is_err()), "the one that was silent longest is closed");
+    assert!(ended.is_ok_and(|read| read.is_err()), "the oldest is closed");
+}
+
+#[tokio::test]
+async fn connections_that_drip_do_not_push_out_one_that_was_answered() {
+    let api = FakeApi::default();
+    let running = ready_with(&api, Limits { connections: 4, ..Limits::default() }).await;
+    let bundle = published(&api, &configurations()[0]);
+    let mut idle = connect(running.webhook, &bundle, NAME).await.unwrap();
+    eventually(SOON, || async { ready(&running).await }).await;
+    exchange(&mut idle).await.unwrap();
+    let mut dripping = Vec::new();
+    for _ in 0..12 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Whoever finds no room comes again.
+        if let Ok(mut stream) = connect(running.webhook, &bundle, NAME).await {
+            stream.write_all(b"P").await.ok();
+            dripping.push(stream);
+        }
+        for stream in &mut dripping {
+            stream.write_all(b"O").await.ok();
+        }
+    }
+    exchange(&mut idle).await.unwrap();
+}
+
+#[tokio::test]
+async fn probes_are_answered_while_connections_to_their_port_are_hoarded() {
+    let api = FakeApi::default();
+    let running = ready_with(&api, Limits::default()).await;
+    let port = running.healthz.unwrap();
+    let mut hoarded = Vec::new();
+    for _ in 0..200 {
+        hoarded.push(TcpStream::connect(port).await.unwrap());
+    }
+    let asked = async || {
+        let mut stream = TcpStream::connect(port).await.map_err(|error| error.to_string())?;
+        let request = b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.map_err(|error| error.to_string())?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.map_err(|error| error.to_string())?;
+        if text.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(text) }
+    };
+    eventually(SOON, || async { asked().await }).await;
 }
 
 #[tokio::test]

@@ -225,4 +225,30 @@ async fn a_certificate_that_is_mounted_later_takes_over() {
     pki.publish(&api);
     eventually(SOON, || ready(&running)).await;
     assert_eq!(published(&api, &configurations()[0]), pki.root.as_bytes());
+    // Emptied, it is still the issuer's; with the CA's key in it, it is ours again.
+    mount(directory.path(), "..2", &[("tls.crt", ""), ("tls.key", ""), ("ca.crt", "")]);
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    connect(running.webhook, pki.root.as_bytes(), NAME).await.unwrap();
+    let stored = stored_bundle(&api).pem();
+    mount(directory.path(), "..3", &[("ca.key", "theirs and ours")]);
+    eventually(SOON, || async { connect(running.webhook, stored.as_bytes(), NAME).await.map(drop) }).await;
+    eventually(SOON, || ready(&running)).await;
+    assert_eq!(published(&api, &configurations()[0]), stored.as_bytes());
+}
+
+#[tokio::test]
+async fn the_certificate_of_the_metrics_address_is_waited_for_and_exchanged() {
+    let (api, directory) = (FakeApi::default(), tempfile::tempdir().unwrap());
+    install(&api);
+    let flags = ["--metrics-secure", &format!("--metrics-cert-dir={}", directory.path().display())];
+    let running = run(&api, &flags).await;
+    eventually(SOON, || ready(&running)).await;
+    let metrics = async |root: &str| connect(running.metrics.unwrap(), root.as_bytes(), "metrics").await.map(drop);
+    for name in ["first", "second"] {
+        let pki = Pki::new();
+        metrics(&pki.root).await.unwrap_err();
+        let pair = pki.pair("metrics");
+        mount(directory.path(), &format!("..{name}"), &[("tls.crt", &pair.chain), ("tls.key", &pair.key)]);
+        eventually(SOON, || async { metrics(&pki.root).await }).await;
+    }
 }
