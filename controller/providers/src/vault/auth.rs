@@ -9,8 +9,8 @@ use http::{Method, StatusCode};
 use provider::{Credentials, Error, ErrorKind};
 use secret::SecretBytes;
 
-use super::config::{Jwt, RoleId};
 use super::error;
+use super::login::{Jwt, RoleId};
 use super::wire::{Call, Wire};
 use crate::http::Answer;
 
@@ -18,9 +18,6 @@ const LOGIN: &str = "Login";
 const LOOKUP: &str = "LookupSelf";
 const RENEW: &str = "RenewSelf";
 const REVOKE: &str = "RevokeSelf";
-
-/// What a service account's token is asked to live; it is used at once.
-const JWT_LIFETIME: Duration = Duration::from_secs(600);
 
 /// A token as the server granted it.
 pub(super) struct Lease {
@@ -49,7 +46,7 @@ pub(super) async fn app_role(
     };
     let secret = trimmed(&credentials.secret_key(secret, "").await?);
     let hint = "check the role id, the secret id and spec.provider.vault.auth.appRole.path";
-    log_in(wire, mount, [("role_id", role.expose()), ("secret_id", secret.expose())], hint).await
+    log_in(wire, mount, &[], &[("role_id", role.expose()), ("secret_id", secret.expose())], hint).await
 }
 
 /// Kubernetes. Source: Vault HTTP API, "Kubernetes auth method, login".
@@ -60,21 +57,74 @@ pub(super) async fn kubernetes(
     role: &str,
     jwt: &Jwt,
 ) -> Result<Lease, Error> {
-    let jwt = match jwt {
-        Jwt::Requested(account) => credentials.service_account_token(account, &[], JWT_LIFETIME).await?.token,
+    let jwt = token_of(credentials, jwt).await?;
+    let hint = "check spec.provider.vault.auth.kubernetes (mountPath, role) and which service accounts the role admits";
+    log_in(wire, mount, &[], &[("jwt", jwt.expose()), ("role", role.as_bytes())], hint).await
+}
+
+/// LDAP, and users of Vault's own. Source: Vault HTTP API, "LDAP auth method, login with LDAP user" and "Userpass auth
+/// method, login".
+pub(super) async fn password(
+    wire: &Wire,
+    credentials: &dyn Credentials,
+    method: &'static str,
+    mount: &[String],
+    user: &str,
+    password: &api::SecretKeySelector,
+) -> Result<Lease, Error> {
+    let password = trimmed(&credentials.secret_key(password, "").await?);
+    let hint = format!("check spec.provider.vault.auth.{method} (path, username) and the password in its secretRef");
+    log_in(wire, mount, &[user.to_owned()], &[("password", password.expose())], &hint).await
+}
+
+/// A JWT. Source: Vault HTTP API, "JWT/OIDC auth method, JWT login".
+pub(super) async fn jwt(
+    wire: &Wire,
+    credentials: &dyn Credentials,
+    mount: &[String],
+    role: Option<&str>,
+    jwt: &Jwt,
+) -> Result<Lease, Error> {
+    let jwt = token_of(credentials, jwt).await?;
+    let hint =
+        "check spec.provider.vault.auth.jwt (path, role), and which issuer, audience and subject the role admits";
+    let mut body = vec![("jwt", jwt.expose())];
+    body.extend(role.map(|role| ("role", role.as_bytes())));
+    log_in(wire, mount, &[], &body, hint).await
+}
+
+/// The client certificate of the connection. Source: Vault HTTP API, "TLS certificate auth method, login".
+pub(super) async fn certificate(wire: &Wire, mount: &[String], role: Option<&str>) -> Result<Lease, Error> {
+    let body: Vec<(&str, &[u8])> = role.map(|role| ("name", role.as_bytes())).into_iter().collect();
+    let hint = "check spec.provider.vault.auth.cert (path, vaultRole) and which certificates the role admits";
+    log_in(wire, mount, &[], &body, hint).await
+}
+
+async fn token_of(credentials: &dyn Credentials, jwt: &Jwt) -> Result<SecretBytes, Error> {
+    let token = match jwt {
+        Jwt::Requested { account, audiences, lifetime } => {
+            credentials.service_account_token(account, audiences, *lifetime).await?.token
+        }
         Jwt::Secret(selector) => credentials.secret_key(selector, "token").await?,
         Jwt::Own => credentials.own_token().await?,
     };
-    let hint = "check spec.provider.vault.auth.kubernetes (mountPath, role) and which service accounts the role admits";
-    log_in(wire, mount, [("jwt", trimmed(&jwt).expose()), ("role", role.as_bytes())], hint).await
+    Ok(trimmed(&token))
 }
 
-async fn log_in(wire: &Wire, mount: &[String], body: [(&str, &[u8]); 2], hint: &str) -> Result<Lease, Error> {
+/// `user`: what follows in the path.
+async fn log_in(
+    wire: &Wire,
+    mount: &[String],
+    user: &[String],
+    body: &[(&str, &[u8])],
+    hint: &str,
+) -> Result<Lease, Error> {
     let mut path = vec!["auth".to_owned()];
     path.extend_from_slice(mount);
     path.push("login".to_owned());
+    path.extend_from_slice(user);
     let place = format!("cannot log in to Vault at auth/{}", mount.join("/"));
-    let body = Some(SecretBytes::new(gojson::string_map(body, Html::Keep)));
+    let body = Some(SecretBytes::new(gojson::string_map(body.iter().copied(), Html::Keep)));
     let call = Call { operation: LOGIN, method: Method::PUT, path: &path, query: None, token: None, body, login: true };
     let answer = wire.send(call).await.map_err(|e| e.context(&place))?;
     if !answer.status.is_success() {

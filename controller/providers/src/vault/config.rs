@@ -3,16 +3,13 @@
 
 use std::time::Duration;
 
-use api::{
-    CaProvider, RetrySettings, SecretKeySelector, ServiceAccountSelector, VaultAppRole, VaultAuth, VaultKubernetesAuth,
-    VaultProvider, VaultTls,
-};
+use api::{CaProvider, RetrySettings, SecretKeySelector, VaultProvider, VaultTls};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use provider::{Credentials, Error, ErrorKind};
 use reqwest::Url;
-use secret::SecretBytes;
 
-use super::path::{Paths, mount_segments};
+use super::login::Login;
+use super::path::Paths;
 use crate::environment::VaultEnvironment;
 use crate::http::{Identity, Roots, TOTAL_TIMEOUT, TlsSettings};
 use crate::retry::Retries;
@@ -51,34 +48,6 @@ impl Connection {
         let set = (retries, wait, timeout) != (DEFAULT_RETRIES, DEFAULT_WAIT, TOTAL_TIMEOUT);
         set.then(|| timeout.saturating_mul(retries.saturating_add(1)).saturating_add(wait.saturating_mul(retries)))
     }
-}
-
-/// How to get a token.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Login {
-    /// No `auth`: requests bear the token of the process's environment, or none.
-    Environment(Option<SecretBytes>),
-    /// A token from a Secret.
-    Token(SecretKeySelector),
-    /// `POST auth/<mount>/login` with role id and secret id.
-    AppRole { mount: Vec<String>, role: RoleId, secret: SecretKeySelector },
-    /// `POST auth/<mount>/login` with a role and a service account's token.
-    Kubernetes { mount: Vec<String>, role: String, jwt: Jwt },
-}
-
-/// Where AppRole's role id comes from.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum RoleId {
-    Text(String),
-    Secret(SecretKeySelector),
-}
-
-/// Where the service account's token comes from.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Jwt {
-    Requested(ServiceAccountSelector),
-    Secret(SecretKeySelector),
-    Own,
 }
 
 /// Where trust and the client certificate come from.
@@ -133,44 +102,31 @@ impl Settings {
             wait,
             timeout: client_timeout.unwrap_or(TOTAL_TIMEOUT),
         };
+        let login = match auth {
+            None => Login::Environment(token.clone()),
+            Some(auth) => Login::of(auth)?,
+        };
+        let client = match login.certificate() {
+            Some((certificate, key)) => Some((certificate.clone(), key.clone())),
+            None => client_certificate(tls)?,
+        };
         let tls = Tls {
             bundle: ca_bundle.clone().filter(|b| !b.is_empty()),
             provider: ca_provider.clone(),
-            client: client_certificate(tls)?,
+            client,
             environment_ca: ca_cert.clone(),
             skip_verify: *skip_verify,
-        };
-        let login = match auth {
-            None => Login::Environment(token.clone()),
-            Some(auth) => login(auth)?,
         };
         Ok(Self { connection, login, tls, paths: Paths::new(path.as_deref(), *version)? })
     }
 
     /// The namespaces that the needed selectors name.
     pub(super) fn namespaces(&self) -> Vec<Option<&str>> {
-        let mut selectors: Vec<&SecretKeySelector> = Vec::new();
-        let mut accounts: Vec<&ServiceAccountSelector> = Vec::new();
-        match &self.login {
-            Login::Environment(_) => {}
-            Login::Token(token) => selectors.push(token),
-            Login::AppRole { mount: _, role, secret } => {
-                selectors.push(secret);
-                match role {
-                    RoleId::Text(_) => {}
-                    RoleId::Secret(role) => selectors.push(role),
-                }
-            }
-            Login::Kubernetes { mount: _, role: _, jwt } => match jwt {
-                Jwt::Requested(account) => accounts.push(account),
-                Jwt::Secret(token) => selectors.push(token),
-                Jwt::Own => {}
-            },
-        }
+        let (mut secrets, accounts) = self.login.selectors();
         if let Some((certificate, key)) = &self.tls.client {
-            selectors.extend([certificate, key]);
+            secrets.extend([certificate, key]);
         }
-        let secrets = selectors.into_iter().map(|s| s.namespace.as_deref());
+        let secrets = secrets.into_iter().map(|s| s.namespace.as_deref());
         secrets.chain(accounts.into_iter().map(|a| a.namespace.as_deref())).collect()
     }
 }
@@ -225,53 +181,6 @@ fn client_certificate(tls: &VaultTls) -> Result<Option<(SecretKeySelector, Secre
     }
 }
 
-/// The first method that is set, in the reference's order.
-fn login(auth: &VaultAuth) -> Result<Login, Error> {
-    let VaultAuth { namespace: _, token_secret_ref, app_role, kubernetes, ldap, user_pass, jwt, cert, iam, gcp } = auth;
-    if let Some(token) = token_secret_ref {
-        return Ok(Login::Token(token.clone()));
-    }
-    if let Some(VaultAppRole { path, role_id, role_ref, secret_ref }) = app_role {
-        let role = match (role_ref, role_id.as_deref().map(str::trim).filter(|id| !id.is_empty())) {
-            (Some(reference), _) => RoleId::Secret(reference.clone()),
-            (None, Some(id)) => RoleId::Text(id.to_owned()),
-            (None, None) => {
-                return Err(invalid("spec.provider.vault.auth.appRole: one of roleId and roleRef must be set"));
-            }
-        };
-        let mount = mount_segments(path, "spec.provider.vault.auth.appRole.path")?;
-        return Ok(Login::AppRole { mount, role, secret: secret_ref.clone() });
-    }
-    if let Some(VaultKubernetesAuth { mount_path, role, service_account_ref, secret_ref }) = kubernetes {
-        let jwt = match (service_account_ref, secret_ref) {
-            (Some(account), _) => Jwt::Requested(account.clone()),
-            (None, Some(token)) => Jwt::Secret(token.clone()),
-            (None, None) => Jwt::Own,
-        };
-        let mount = mount_segments(mount_path, "spec.provider.vault.auth.kubernetes.mountPath")?;
-        return Ok(Login::Kubernetes { mount, role: role.clone(), jwt });
-    }
-    let unsupported = [
-        ("ldap", ldap.is_some()),
-        ("userPass", user_pass.is_some()),
-        ("jwt", jwt.is_some()),
-        ("cert", cert.is_some()),
-        ("iam", iam.is_some()),
-        ("gcp", gcp.is_some()),
-    ];
-    match unsupported.iter().find(|(_, set)| *set) {
-        Some((method, _)) => {
-            let text = format!(
-                "spec.provider.vault.auth.{method} is not supported yet; use tokenSecretRef, appRole or kubernetes"
-            );
-            Err(Error::new(ErrorKind::Unsupported, OPEN, text))
-        }
-        None => Err(invalid(
-            "cannot initialize Vault client: no valid auth method specified; set one below spec.provider.vault.auth",
-        )),
-    }
-}
-
 impl Tls {
     /// Looks up certificates.
     pub(super) async fn resolve(&self, credentials: &dyn Credentials) -> Result<TlsSettings, Error> {
@@ -288,7 +197,7 @@ impl Tls {
             Some((certificate, key)) => Some(Identity {
                 chain: credentials.secret_key(certificate, "tls.crt").await?.expose().to_vec(),
                 key: credentials.secret_key(key, "tls.key").await?,
-                setting: "spec.provider.vault.tls",
+                setting: "spec.provider.vault.tls or auth.cert",
             }),
         };
         Ok(TlsSettings { roots, identity })
@@ -323,62 +232,11 @@ mod tests {
             (json!({"headers": {"a": "b\nc"}}), ErrorKind::Invalid, "spec.provider.vault.headers[a]"),
             (json!({"namespace": "a\nb"}), ErrorKind::Invalid, "spec.provider.vault.namespace"),
             (json!({"tls": {"certSecretRef": secret}}), ErrorKind::Invalid, "both ClientTLS.ClientCert"),
-            (json!({"auth": {}}), ErrorKind::Invalid, "cannot initialize Vault client: no valid auth method specified"),
-            (
-                json!({"auth": {"appRole": {"path": "approle", "secretRef": secret}}}),
-                ErrorKind::Invalid,
-                "spec.provider.vault.auth.appRole",
-            ),
-            (
-                json!({"auth": {"ldap": {"path": "ldap", "username": "u", "secretRef": secret}}}),
-                ErrorKind::Unsupported,
-                "spec.provider.vault.auth.ldap",
-            ),
-            (
-                json!({"auth": {"userPass": {"path": "userpass", "username": "u", "secretRef": secret}}}),
-                ErrorKind::Unsupported,
-                "spec.provider.vault.auth.userPass",
-            ),
-            (
-                json!({"auth": {"jwt": {"path": "jwt", "secretRef": secret}}}),
-                ErrorKind::Unsupported,
-                "spec.provider.vault.auth.jwt",
-            ),
         ];
         for (patch, kind, text) in cases {
             let error = settings(patch.clone()).err().unwrap();
             assert_eq!(error.kind(), kind, "{patch}: {error}");
             assert!(error.to_string().contains(text), "{patch}: {error}");
-        }
-    }
-
-    #[test]
-    fn the_first_method_that_is_set_counts() {
-        let secret = json!({"name": "s", "key": "k"});
-        let app_role = json!({"path": "team/approle", "roleId": " id\n", "secretRef": secret});
-        let selector: SecretKeySelector = serde_json::from_value(secret.clone()).unwrap();
-        let cases = [
-            (json!({}), Login::Environment(None)),
-            (json!({"auth": {"tokenSecretRef": secret, "appRole": app_role}}), Login::Token(selector.clone())),
-            (
-                json!({"auth": {"appRole": app_role, "kubernetes": {"mountPath": "k", "role": "r"}}}),
-                Login::AppRole {
-                    mount: vec!["team".to_owned(), "approle".to_owned()],
-                    role: RoleId::Text("id".to_owned()),
-                    secret: selector.clone(),
-                },
-            ),
-            (
-                json!({"auth": {"kubernetes": {"mountPath": "k", "role": "r"}}}),
-                Login::Kubernetes { mount: vec!["k".to_owned()], role: "r".to_owned(), jwt: Jwt::Own },
-            ),
-            (
-                json!({"auth": {"kubernetes": {"mountPath": "k", "role": "r", "secretRef": secret}}}),
-                Login::Kubernetes { mount: vec!["k".to_owned()], role: "r".to_owned(), jwt: Jwt::Secret(selector) },
-            ),
-        ];
-        for (patch, want) in cases {
-            assert_eq!(settings(patch.clone()).unwrap().login, want, "{patch}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The provider `vault`: KV version 1 and 2 of HashiCorp Vault and of OpenBao, over their HTTP API.
 //!
-//! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `auth.rs` logs in,
-//! `session.rs` keeps the token, `read.rs` reads and picks values, `find.rs` walks and finds, `error.rs` sorts what the server says.
+//! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `login.rs` knows the login methods, `auth.rs`
+//! logs in, `session.rs` keeps the token, `read.rs` reads and picks values, `find.rs` walks and finds, `error.rs` sorts what the server says.
 //! API: <https://developer.hashicorp.com/vault/api-docs>. For users: `docs/providers/vault.md`. Why no client library:
 //! `docs/adr/0003-vault-over-http.md`.
 
@@ -9,6 +9,7 @@ mod auth;
 mod config;
 mod error;
 mod find;
+mod login;
 mod path;
 mod read;
 mod session;

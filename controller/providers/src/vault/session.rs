@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::auth::{self, Lease};
-use super::config::Login;
+use super::login::Login;
 use super::wire::Wire;
 
 /// A token younger than this that is refused isn't replaced unless the server says that it is dead: what is refused
@@ -93,7 +93,11 @@ impl Session {
                 let token = credentials.secret_key(selector, "token").await?;
                 Source::Static(Some(Arc::new(auth::trimmed(&token))))
             }
-            Login::AppRole { mount: _, role: _, secret: _ } | Login::Kubernetes { mount: _, role: _, jwt: _ } => {
+            Login::AppRole { mount: _, role: _, secret: _ }
+            | Login::Kubernetes { mount: _, role: _, jwt: _ }
+            | Login::Password { method: _, mount: _, user: _, password: _ }
+            | Login::Jwt { mount: _, role: _, jwt: _ }
+            | Login::Certificate { mount: _, role: _, certificate: _, key: _ } => {
                 let asked_at = Instant::now();
                 let lease = log_in(&login, &wire, credentials.as_ref()).await?;
                 let held = Mutex::new(Held::new(lease, 1, asked_at));
@@ -218,6 +222,13 @@ async fn log_in(login: &Login, wire: &Wire, credentials: &dyn Credentials) -> Re
     match login {
         Login::AppRole { mount, role, secret } => auth::app_role(wire, credentials, mount, role, secret).await,
         Login::Kubernetes { mount, role, jwt } => auth::kubernetes(wire, credentials, mount, role, jwt).await,
+        Login::Password { method, mount, user, password } => {
+            auth::password(wire, credentials, method, mount, user, password).await
+        }
+        Login::Jwt { mount, role, jwt } => auth::jwt(wire, credentials, mount, role.as_deref(), jwt).await,
+        Login::Certificate { mount, role, certificate: _, key: _ } => {
+            auth::certificate(wire, mount, role.as_deref()).await
+        }
         Login::Environment(_) | Login::Token(_) => {
             Err(Error::new(ErrorKind::Invalid, "Login", "a static token is not logged in for"))
         }

@@ -14,21 +14,21 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{Lookup, Opening, Reply, Stub, reference, value};
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn pem(&self) -> String {
+    pub(super) fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// A certificate for a name, and its key, in PEM.
-    fn issue(&self, name: &str) -> (String, String) {
+    pub(super) fn issue(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
@@ -42,7 +42,7 @@ impl Authority {
 }
 
 /// A server with a certificate for `name`; with `clients`, one that wants a certificate of that authority.
-async fn server(authority: &Authority, name: &str, clients: Option<&Authority>) -> Stub {
+pub(super) async fn server(authority: &Authority, name: &str, clients: Option<&Authority>) -> Stub {
     let (certificate, key) = authority.issue(name);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =

@@ -9,6 +9,7 @@ use api::RetrySettings;
 use provider::{ErrorKind, Validation};
 use serde_json::{Value, json};
 
+use super::connection::{Authority, server};
 use crate::support::{Lookup, Opening, Reply, Seen, Stub, reference, value};
 
 /// A Vault with AppRole and Kubernetes logins whose tokens die when they are told to.
@@ -46,7 +47,7 @@ impl World {
         if let (Some(status), true) = (*self.auth_status.lock().unwrap(), seen.path.starts_with("/v1/auth")) {
             return Reply::json(status, json!({"errors": ["canary"]}));
         }
-        if seen.path.ends_with("/login") {
+        if seen.path.contains("/login") {
             let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
             return self.auth(&format!("t{number}"));
         }
@@ -300,6 +301,74 @@ async fn requests_bear_the_stores_headers_and_namespaces() {
     assert_eq!(seen[0].line(), "PUT /base/v1/auth/approle/login");
     assert_eq!(show(&seen[0]), want(&[("x-vault-namespace", "admin")]));
     assert_eq!(show(&seen[1]), want(&[("x-vault-namespace", "team"), ("x-vault-token", "t1")]));
+}
+
+#[tokio::test]
+async fn each_login_method_sends_what_the_api_asks_for() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue("client");
+    let secrets = [("creds/secret", "s3cret\n"), ("c/tls.crt", certificate.as_str()), ("c/tls.key", key.as_str())];
+    let secret = json!({"name": "creds", "key": "secret"});
+    let account = json!({"serviceAccountRef": {"name": "app"}});
+    let pair = json!({"clientCert": {"name": "c"}, "secretRef": {"name": "c"}});
+    let with = |mut auth: Value, name: &str, value: Value| {
+        auth[name] = value;
+        auth
+    };
+    let cases = [
+        (
+            json!({"ldap": {"path": "corp/ldap", "username": "ada b", "secretRef": secret}}),
+            "auth/corp/ldap/login/ada%20b",
+            json!({"password": "s3cret"}),
+        ),
+        (
+            json!({"userPass": {"username": "ada", "secretRef": secret}}),
+            "auth/userpass/login/ada",
+            json!({"password": "s3cret"}),
+        ),
+        (
+            json!({"jwt": {"role": "sync", "secretRef": secret}}),
+            "auth/jwt/login",
+            json!({"jwt": "s3cret", "role": "sync"}),
+        ),
+        (
+            json!({"jwt": {"kubernetesServiceAccountToken": account}}),
+            "auth/jwt/login",
+            json!({"jwt": "jwt-app-vault-1"}),
+        ),
+        (
+            json!({"jwt": {"path": "oidc", "kubernetesServiceAccountToken": with(account, "audiences", json!(["bao"]))}}),
+            "auth/oidc/login",
+            json!({"jwt": "jwt-app-bao-1"}),
+        ),
+        (json!({ "cert": pair }), "auth/cert/login", json!({})),
+        (json!({"cert": with(pair, "vaultRole", json!("web"))}), "auth/cert/login", json!({"name": "web"})),
+    ];
+    for (auth, path, body) in cases {
+        let stub = World::new(3600, true).stub().await;
+        let spec = json!({"vault": {"server": stub.url(), "path": "kv", "auth": auth}});
+        let store = Opening::of(spec, Lookup::of(&secrets)).open().await.unwrap();
+        assert_eq!(value(store.as_ref(), &reference("k", None, Some("v"))).await.unwrap(), "t1", "{auth}");
+        let seen = stub.seen();
+        assert_eq!((seen[0].line(), seen[0].json()), (format!("PUT /v1/{path}"), body), "{auth}");
+        assert_eq!(seen[0].header("x-vault-token"), None);
+        store.close().await;
+        assert_eq!(stub.seen().last().unwrap().line(), "PUT /v1/auth/token/revoke-self", "{auth}");
+    }
+}
+
+#[tokio::test]
+async fn the_certificate_that_is_logged_in_with_is_that_of_the_connection() {
+    let (ours, clients) = (Authority::new(), Authority::new());
+    let stub = server(&ours, "localhost", Some(&clients)).await;
+    let (certificate, key) = clients.issue("client");
+    let secrets = [("c/tls.crt", certificate.as_str()), ("c/tls.key", key.as_str())];
+    let spec = json!({"vault": {"server": format!("https://localhost:{}", stub.address.port()), "path": "kv",
+        "caBundle": ours.pem(), "auth": {"cert": {"clientCert": {"name": "c"}, "secretRef": {"name": "c"}}}}});
+    let error = Opening::of(spec, Lookup::of(&secrets)).open().await.err().unwrap();
+    // That server took the certificate and answered something; it knows no logins.
+    assert_eq!(stub.seen()[0].line(), "PUT /v1/auth/cert/login");
+    assert!(error.to_string().starts_with("cannot log in to Vault at auth/cert: "), "{error}");
 }
 
 #[tokio::test]
