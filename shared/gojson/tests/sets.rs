@@ -76,7 +76,9 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(json in prop::collection::vec(any::<u8>(), 0..60), path in ".{0,12}") {
-        let _ = set(&json, &path, &json);
-        let _ = remove(&json, &path);
+        let set = set(&json, &path, &json);
+        prop_assert!(set.is_err() || set.is_ok_and(|json| valid(&json)));
+        let removed = remove(&json, &path);
+        prop_assert!(removed.is_err() || removed.is_ok_and(|json| json.is_none_or(|json| valid(&json))));
     }
 }
