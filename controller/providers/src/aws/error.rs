@@ -147,6 +147,9 @@ const HINTS: &[(&str, &str)] = &[
     ("UnsupportedParameterType", "check metadata.spec.secretType"),
 ];
 
+/// The calls that write a value.
+const WRITES: &[&str] = &["CreateSecret", "PutSecretValue", "PutParameter"];
+
 /// The calls that read one remote key: only to these is "not found" a word about that key.
 const READS: &[&str] = &[super::secrets_manager::GET, super::parameter_store::GET];
 
@@ -279,6 +282,9 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
         ErrorKind::Unavailable | ErrorKind::Timeout => "AWS can't answer now",
         ErrorKind::Invalid if to_be_deleted => "the secret is scheduled for deletion",
         ErrorKind::Invalid if let Some((_, hint)) = HINTS.iter().find(|(name, _)| *name == shown) => hint,
+        ErrorKind::Invalid if WRITES.contains(&operation) => {
+            "check the name, metadata, and the value's size: Secrets Manager takes 64 KiB, Parameter Store 4 KiB (Advanced: 8)"
+        }
         ErrorKind::NotFound => "there is no such secret",
         ErrorKind::Malformed => "AWS doesn't answer so; check the endpoint",
         ErrorKind::Unsupported => "AWS, or what stands for it, doesn't know this call",
@@ -340,6 +346,23 @@ mod tests {
             if let (Some(code), Invalid | AccessDenied) = (code.filter(|c| *c != "canary"), kind) {
                 assert!(error.to_string().contains(code), "{error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_write_that_is_refused_gets_a_hint_of_its_own() {
+        let target = Target::new("SSM", "ssm", None, "", "eu-west-1");
+        let cases = [
+            ("PutParameter", "ValidationException", "Parameter Store 4 KiB"),
+            ("PutParameter", "HierarchyTypeMismatchException", "a parameter keeps its type"),
+            ("GetParameter", "ValidationException", "check key, version and region"),
+        ];
+        for (operation, code, hint) in cases {
+            let error = of_code(Some(code), "canary", 400, operation, &target);
+            assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains(hint), "{error}");
+        }
+        for (code, _) in HINTS {
+            assert!(CODES.iter().any(|(known, kind)| known == code && *kind == ErrorKind::Invalid), "{code}");
         }
     }
 
