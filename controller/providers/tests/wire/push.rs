@@ -58,6 +58,11 @@ pub(super) fn nothing(seen: &Seen) -> Reply {
     }
 }
 
+/// The faults but for large bodies: what is read of them is up to the HTTP layer, which reads have shown.
+fn small_faults() -> impl Iterator<Item = (&'static str, Reply, ErrorKind)> {
+    faults().into_iter().filter(|(name, ..)| !matches!(*name, "too large" | "announced too large" | "gzip bomb"))
+}
+
 fn pushed_value(backend: Backend) -> Push {
     let text = format!("{{\"v\":\"{CANARY}\"}}");
     one(&text, "app", (backend == Backend::Kubernetes).then_some("p"))
@@ -66,7 +71,7 @@ fn pushed_value(backend: Backend) -> Push {
 #[tokio::test]
 async fn a_fault_while_looking_writes_nothing() {
     for backend in Backend::NETWORKED {
-        for (name, reply, kind) in faults() {
+        for (name, reply, kind) in small_faults() {
             let stub = Stub::start(move |_| reply.clone()).await;
             let store = backend.opening(&stub.url()).open().await.unwrap();
             let deleted = delete(store.as_ref(), "app", None).await.map(|_| ());
@@ -84,7 +89,7 @@ async fn a_fault_while_looking_writes_nothing() {
 #[tokio::test]
 async fn a_fault_while_writing_is_an_error_that_shows_nothing() {
     for backend in Backend::NETWORKED {
-        for (name, reply, kind) in faults() {
+        for (name, reply, kind) in small_faults() {
             if backend == Backend::VaultV1 && matches!(reply, Reply::Answer { status: 200, .. }) {
                 continue; // Its answer to a write is empty; it need not be looked at.
             }
@@ -92,8 +97,7 @@ async fn a_fault_while_writing_is_an_error_that_shows_nothing() {
             let store = backend.opening(&stub.url()).open().await.unwrap();
             let error = push(store.as_ref(), pushed_value(backend)).await.expect_err(&format!("{backend:?}, {name}"));
             assert!(!stub.seen().iter().all(reads), "{backend:?}, {name}: {:?}", stub.lines());
-            let too_large = name == "too large" || name == "gzip bomb";
-            assert!(error.kind() == kind || too_large, "{backend:?}, {name}: {error:?}");
+            assert_eq!(error.kind(), kind, "{backend:?}, {name}: {error:?}");
             for text in [error.to_string(), format!("{error:?}")] {
                 assert!(!text.contains(CANARY) && !text.contains("html"), "{backend:?}, {name}: {text}");
             }
