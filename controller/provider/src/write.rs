@@ -112,6 +112,27 @@ pub trait Write: Send + Sync {
     /// # Errors
     /// What the backend said. That there is nothing is no error.
     async fn exists(&self, place: &Place, calls: &dyn Calls) -> Result<bool, Error>;
+
+    /// As [`Write::delete`], of an entry with this `metadata`, which may say where its place is.
+    ///
+    /// # Errors
+    /// As [`Write::delete`], and `Invalid` for metadata that can't work.
+    async fn delete_entry(
+        &self,
+        place: &Place,
+        _metadata: Option<&Value>,
+        calls: &dyn Calls,
+    ) -> Result<Removed, Error> {
+        self.delete(place, calls).await
+    }
+
+    /// As [`Write::exists`], of an entry with this `metadata`, which may say where its place is.
+    ///
+    /// # Errors
+    /// As [`Write::exists`], and `Invalid` for metadata that can't work.
+    async fn exists_entry(&self, place: &Place, _metadata: Option<&Value>, calls: &dyn Calls) -> Result<bool, Error> {
+        self.exists(place, calls).await
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use secret::SecretBytes;
 
+use crate::FakeMemory;
+
 /// The variables that matter to the providers. Plain data; the default is an empty environment.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -18,6 +20,8 @@ pub struct Environment {
     pub aws: AwsEnvironment,
     /// Variables of the provider `vault`.
     pub vault: VaultEnvironment,
+    /// What was pushed to stores of the provider `fake`. No variable, but as much the process's own.
+    pub fake: FakeMemory,
 }
 
 /// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in capitals or small letters.
@@ -126,6 +130,7 @@ impl Environment {
                     .and_then(|v| understood("VAULT_CLIENT_TIMEOUT", seconds_or_duration(&v))),
                 token: get("VAULT_TOKEN").map(SecretBytes::from),
             },
+            fake: FakeMemory::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The backends: one folder each, all with the shape of [`provider::Provider`]. Read `fake` first.
 //!
 //! Lives here: [`open`], which turns a store's settings into a provider, and what the folders share: the HTTP layer
-//! (`http`), the process's environment, CA bundles, retry settings.
+//! (`http`), the process's environment, CA bundles, retry settings, and what pushes have in common: their metadata
+//! (`push_metadata`) and the mark of what is ours (`ownership`).
 //! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
@@ -12,6 +13,8 @@ mod fake;
 mod http;
 mod kubernetes;
 mod name_pattern;
+mod ownership;
+mod push_metadata;
 mod referent;
 mod retry;
 mod vault;
@@ -22,6 +25,7 @@ use api::{ProviderSpec, ProviderSpecError, RetrySettings, StoreKind, StoreProvid
 use provider::{Credentials, Error, ErrorKind, Provider};
 
 pub use environment::{AwsEnvironment, AwsWebIdentity, Environment, ProxyEnvironment, VaultEnvironment};
+pub use fake::FakeMemory;
 pub use http::HttpClients;
 
 const OPEN: &str = "Open";
@@ -108,7 +112,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
     match spec {
         ProviderSpec::Aws(spec) => aws::open(spec, &cx).await,
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
-        ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec))),
+        ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec, &cx))),
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
         without_backend!() => Err(unsupported(spec.key(), &cx.store.name)),
     }

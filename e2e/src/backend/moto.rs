@@ -1,5 +1,6 @@
 //! moto's server, which stands for AWS: Secrets Manager, Parameter Store and STS at one address. It checks no signature.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use reqwest::Client;
@@ -106,6 +107,27 @@ impl Moto {
         let body = json!({"Name": name, "Value": value, "Type": "SecureString", "Tags": tags});
         self.call_service("ssm", "AmazonSSM.PutParameter", body).await?;
         Ok(())
+    }
+
+    /// A parameter of Parameter Store, decrypted, as the API describes it.
+    ///
+    /// # Errors
+    /// If there is no such parameter.
+    pub async fn parameter(&self, name: &str) -> Result<Value> {
+        let body = json!({"Name": name, "WithDecryption": true});
+        Ok(self.call_service("ssm", "AmazonSSM.GetParameter", body).await?["Parameter"].clone())
+    }
+
+    /// The tags of a parameter.
+    ///
+    /// # Errors
+    /// If there is no such parameter.
+    pub async fn parameter_tags(&self, name: &str) -> Result<BTreeMap<String, String>> {
+        let body = json!({"ResourceType": "Parameter", "ResourceId": name});
+        let answer = self.call_service("ssm", "AmazonSSM.ListTagsForResource", body).await?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let tags = answer["TagList"].as_array().cloned().unwrap_or_default();
+        Ok(tags.iter().map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect())
     }
 
     async fn call_service(&self, service: &str, target: &str, body: Value) -> Result<Value> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::{
-    AwsAuth, AwsProvider, AwsSecretRef, AwsService, AwsSessionTag, AwsSessionTagsPolicy, RetrySettings,
+    AwsAuth, AwsDeletion, AwsProvider, AwsSecretRef, AwsService, AwsSessionTag, AwsSessionTagsPolicy, RetrySettings,
     SecretKeySelector,
 };
 use aws_config::retry::RetryConfig;
@@ -33,6 +33,7 @@ pub(super) struct Settings {
     pub(super) secrets_manager_endpoint: Option<String>,
     pub(super) ssm_endpoint: Option<String>,
     pub(super) sts_endpoint: Option<String>,
+    pub(super) deletion: AwsDeletion,
     retry: RetryConfig,
     /// `None` when the store has retry settings of its own, which may take longer.
     operation_timeout: Option<Duration>,
@@ -93,7 +94,7 @@ impl Settings {
             session_tags_policy,
             custom_session_tags,
             prefix,
-            secrets_manager: _, // How to delete; only pushes heed it.
+            secrets_manager,
         } = spec;
         let service = match service {
             AwsService::SecretsManager => Service::SecretsManager,
@@ -135,6 +136,8 @@ impl Settings {
             secrets_manager_endpoint: endpoint(&environment.secrets_manager_endpoint, "AWS_SECRETSMANAGER_ENDPOINT")?,
             ssm_endpoint: endpoint(&environment.ssm_endpoint, "AWS_SSM_ENDPOINT")?,
             sts_endpoint: endpoint(&environment.sts_endpoint, "AWS_STS_ENDPOINT")?,
+            // Checked when something is deleted: until then it stands in nobody's way.
+            deletion: secrets_manager.clone().unwrap_or_default(),
             retry,
             operation_timeout,
         })

@@ -55,6 +55,7 @@ const CODES: &[(&str, ErrorKind)] = &[
     ("AccessDenied", ErrorKind::AccessDenied),
     ("AccessDeniedException", ErrorKind::AccessDenied),
     ("DecryptionFailure", ErrorKind::AccessDenied),
+    ("EncryptionFailure", ErrorKind::AccessDenied),
     ("DecryptionFailureException", ErrorKind::AccessDenied),
     ("UnauthorizedOperation", ErrorKind::AccessDenied),
     ("AuthFailure", ErrorKind::Unauthenticated),
@@ -81,6 +82,7 @@ const CODES: &[(&str, ErrorKind)] = &[
     ("ThrottlingException", ErrorKind::Throttled),
     ("ThrottledException", ErrorKind::Throttled),
     ("TooManyRequestsException", ErrorKind::Throttled),
+    ("TooManyUpdates", ErrorKind::Throttled),
     ("InternalFailure", ErrorKind::Unavailable),
     ("InternalServerError", ErrorKind::Unavailable),
     ("InternalServiceError", ErrorKind::Unavailable),
@@ -89,21 +91,64 @@ const CODES: &[(&str, ErrorKind)] = &[
     ("ServiceUnavailableException", ErrorKind::Unavailable),
     ("RequestTimeout", ErrorKind::Timeout),
     ("RequestTimeoutException", ErrorKind::Timeout),
+    ("HierarchyLevelLimitExceededException", ErrorKind::Invalid),
+    ("HierarchyTypeMismatchException", ErrorKind::Invalid),
+    ("IncompatiblePolicyException", ErrorKind::Invalid),
+    ("InvalidAllowedPatternException", ErrorKind::Invalid),
     ("InvalidFilterKey", ErrorKind::Invalid),
     ("InvalidFilterValue", ErrorKind::Invalid),
     ("InvalidKeyId", ErrorKind::Invalid),
     ("InvalidParameterException", ErrorKind::Invalid),
+    ("InvalidPolicyAttributeException", ErrorKind::Invalid),
+    ("InvalidPolicyTypeException", ErrorKind::Invalid),
     ("InvalidRequestException", ErrorKind::Invalid),
     ("InvalidResourceId", ErrorKind::Invalid),
     ("MalformedPolicyDocument", ErrorKind::Invalid),
+    ("MalformedPolicyDocumentException", ErrorKind::Invalid),
     ("OptInRequired", ErrorKind::Invalid),
     ("PackedPolicyTooLarge", ErrorKind::Invalid),
+    ("ParameterAlreadyExists", ErrorKind::Invalid),
+    ("ParameterLimitExceeded", ErrorKind::Invalid),
+    ("ParameterMaxVersionLimitExceeded", ErrorKind::Invalid),
+    ("ParameterPatternMismatchException", ErrorKind::Invalid),
     ("ParameterVersionNotFound", ErrorKind::Invalid),
+    ("PoliciesLimitExceededException", ErrorKind::Invalid),
+    ("PreconditionNotMetException", ErrorKind::Invalid),
+    ("PublicPolicyException", ErrorKind::Invalid),
     ("RegionDisabledException", ErrorKind::Invalid),
+    ("ResourceExistsException", ErrorKind::Invalid),
+    ("TooManyTagsError", ErrorKind::Invalid),
+    ("UnsupportedParameterType", ErrorKind::Invalid),
     ("ValidationError", ErrorKind::Invalid),
     ("ValidationException", ErrorKind::Invalid),
     ("UnknownOperationException", ErrorKind::Unsupported),
 ];
+
+/// What to do about codes that a write is refused with.
+const HINTS: &[(&str, &str)] = &[
+    ("HierarchyLevelLimitExceededException", "the name has more than 15 levels"),
+    (
+        "HierarchyTypeMismatchException",
+        "a parameter keeps its type; push to another key, or delete the parameter first",
+    ),
+    ("InvalidKeyId", "check the KMS key that metadata names"),
+    ("IncompatiblePolicyException", "check metadata.spec.tier.policies"),
+    ("InvalidPolicyAttributeException", "check metadata.spec.tier.policies"),
+    ("InvalidPolicyTypeException", "check metadata.spec.tier.policies"),
+    ("MalformedPolicyDocumentException", "check the text behind resourcePolicy.policySourceRef"),
+    ("ParameterAlreadyExists", "somebody else has made it meanwhile; the next try looks at it"),
+    ("ParameterLimitExceeded", "the account holds as many parameters as it may"),
+    ("ParameterMaxVersionLimitExceeded", "the oldest of its 100 versions has a label; move the label"),
+    ("ParameterPatternMismatchException", "check the name: letters, digits and .-_/, and its prefix"),
+    ("PoliciesLimitExceededException", "check metadata.spec.tier.policies"),
+    ("PublicPolicyException", "the resource policy gives access to everybody; check it, or blockPublicPolicy"),
+    ("ResourceExistsException", "somebody else has made or written it meanwhile; the next try looks at it"),
+    ("TooManyTagsError", "check metadata.spec.tags"),
+    ("UnsupportedParameterType", "check metadata.spec.secretType"),
+];
+
+/// The calls that write a value.
+const WRITES: &[&str] = &["CreateSecret", "PutSecretValue", "PutParameter"];
 
 /// The calls that read one remote key: only to these is "not found" a word about that key.
 const READS: &[&str] = &[super::secrets_manager::GET, super::parameter_store::GET];
@@ -157,6 +202,11 @@ pub(super) fn of_page_without_list(operation: &'static str, target: &Target) -> 
     malformed(200, operation, target)
 }
 
+/// The error of a success that lacks what AWS always says then: somebody else has answered.
+pub(super) fn of_empty_answer(operation: &'static str, target: &Target) -> Error {
+    malformed(200, operation, target)
+}
+
 fn malformed(status: u16, operation: &'static str, target: &Target) -> Error {
     let text = format!(
         "{}: the answer of {} is not what {} answers; check {}",
@@ -206,7 +256,7 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
     let code = code.map(|c| c.rsplit('#').next().unwrap_or(c));
     let known = CODES.iter().find(|(name, _)| Some(*name) == code);
     let deleted = message.contains("marked for deletion");
-    let to_be_deleted = deleted || message.contains("marked deleted");
+    let to_be_deleted = deleted || message.contains("marked deleted") || message.contains("scheduled for deletion");
     let kind = match known {
         Some(("InvalidParameterException", _)) if deleted => ErrorKind::NotFound,
         // Doubles of AWS say so of a call that they don't know, whatever the code.
@@ -231,6 +281,10 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
         ErrorKind::Throttled => "AWS asks for fewer calls",
         ErrorKind::Unavailable | ErrorKind::Timeout => "AWS can't answer now",
         ErrorKind::Invalid if to_be_deleted => "the secret is scheduled for deletion",
+        ErrorKind::Invalid if let Some((_, hint)) = HINTS.iter().find(|(name, _)| *name == shown) => hint,
+        ErrorKind::Invalid if WRITES.contains(&operation) => {
+            "check the name, metadata, and the value's size: Secrets Manager takes 64 KiB, Parameter Store 4 KiB (Advanced: 8)"
+        }
         ErrorKind::NotFound => "there is no such secret",
         ErrorKind::Malformed => "AWS doesn't answer so; check the endpoint",
         ErrorKind::Unsupported => "AWS, or what stands for it, doesn't know this call",
@@ -292,6 +346,23 @@ mod tests {
             if let (Some(code), Invalid | AccessDenied) = (code.filter(|c| *c != "canary"), kind) {
                 assert!(error.to_string().contains(code), "{error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_write_that_is_refused_gets_a_hint_of_its_own() {
+        let target = Target::new("SSM", "ssm", None, "", "eu-west-1");
+        let cases = [
+            ("PutParameter", "ValidationException", "Parameter Store 4 KiB"),
+            ("PutParameter", "HierarchyTypeMismatchException", "a parameter keeps its type"),
+            ("GetParameter", "ValidationException", "check key, version and region"),
+        ];
+        for (operation, code, hint) in cases {
+            let error = of_code(Some(code), "canary", 400, operation, &target);
+            assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains(hint), "{error}");
+        }
+        for (code, _) in HINTS {
+            assert!(CODES.iter().any(|(known, kind)| known == code && *kind == ErrorKind::Invalid), "{code}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! The provider `aws`: Secrets Manager and Parameter Store. Certificate Manager is not there yet.
 //!
 //! `config.rs` checks the settings, `auth.rs` gets credentials (static, the SDK's default chain, assumed roles),
-//! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `secrets_manager` and `parameter_store` read and find,
-//! `batch.rs` has what reading many keys in one call needs, `value.rs` picks values, `error.rs` sorts what AWS says. For users: `docs/providers/aws.md`.
+//! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `secrets_manager` and `parameter_store` read, find and push,
+//! `batch.rs` has what reading many keys in one call needs, `value.rs` picks values, `tags.rs` compares tags, `error.rs` sorts what AWS says. For users: `docs/providers/aws.md`.
 
 mod auth;
 mod batch;
@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod parameter_store;
 mod secrets_manager;
+mod tags;
 mod transport;
 mod value;
 
@@ -57,7 +58,9 @@ pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box
         .map_err(|e| e.context("unable to create session"))?;
     let config = base.into_builder().credentials_provider(credentials.clone()).build();
     Ok(match settings.service {
-        Service::SecretsManager => Box::new(SecretsManager::new(settings, &config, credentials)),
+        Service::SecretsManager => {
+            Box::new(SecretsManager::new(settings, &config, credentials, cx.credentials.clone()))
+        }
         Service::ParameterStore => Box::new(ParameterStore::new(settings, &config, credentials)),
     })
 }

@@ -9,16 +9,18 @@ use super::FIND;
 use super::config::Settings;
 use crate::name_pattern::NamePattern;
 
-/// The entries whose key matches, each in the version whose name is the greatest text. Path and tags aren't looked at,
+/// The entries and pushed values whose key matches, each in the version whose name is the greatest text. Path and tags aren't looked at,
 /// as in the reference.
-pub(super) fn find(settings: &Settings, find: &Find) -> Result<SecretMap, Error> {
+pub(super) fn find(settings: &Settings, pushed: &SecretMap, find: &Find) -> Result<SecretMap, Error> {
     if find.name.is_none() {
         let text = "unsupported find operator: a fake store finds by name only; set find.name.regexp";
         return Err(Error::new(ErrorKind::Invalid, FIND, text));
     }
     let pattern = NamePattern::of(find)?;
     let mut newest: BTreeMap<&str, (&str, &SecretBytes)> = BTreeMap::new();
-    for (key, version, value) in settings.entries().filter(|(key, ..)| pattern.matches(key)) {
+    let pushed = pushed.iter().filter(|(key, _)| !settings.entries().any(|(listed, ..)| listed == *key));
+    let pushed = pushed.map(|(key, value)| (key.as_str(), "", value));
+    for (key, version, value) in settings.entries().chain(pushed).filter(|(key, ..)| pattern.matches(key)) {
         let kept = newest.entry(key).or_insert((version, value));
         if kept.0 < version {
             *kept = (version, value);
@@ -46,16 +48,17 @@ mod tests {
         };
         let data = [("/a/x", None, "0"), ("/a/x", Some("v9"), "9"), ("/a/x", Some("v10"), "10"), ("/b", None, "b")];
         let settings = Settings::of(&FakeProvider { data: data.map(entry).into(), validation_result: None });
+        let pushed = [("/b", "hidden"), ("/c", "c")].map(|(key, value)| (key.to_owned(), value.into())).into();
         let cases = [
             (Some("^/a"), Ok(vec![("/a/x", "9")])),
-            (Some(""), Ok(vec![("/a/x", "9"), ("/b", "b")])),
+            (Some(""), Ok(vec![("/a/x", "9"), ("/b", "b"), ("/c", "c")])),
             (Some("none"), Ok(vec![])),
             (None, Err("unsupported find operator")),
             (Some("("), Err("could not compile find.name.regexp [(]: ")),
         ];
         for (name, want) in cases {
             let wished = Find { name: name.map(str::to_owned), ..Find::default() };
-            match (find(&settings, &wished), want) {
+            match (find(&settings, &pushed, &wished), want) {
                 (Ok(got), Ok(want)) => {
                     let got: Vec<_> = got.iter().map(|(k, v)| (k.as_str(), v.expose_str().unwrap())).collect();
                     assert_eq!(got, want, "{name:?}");

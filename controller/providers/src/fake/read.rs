@@ -29,7 +29,9 @@ mod tests {
     use provider::{Provider, ReadKey, Validation};
 
     use super::super::Fake;
+    use super::super::memory::FakeMemory;
     use super::*;
+    use crate::StoreIdentity;
 
     fn store(validation_result: Option<i32>) -> Fake {
         let entry = |key: &str, version: Option<&str>, value: &str| FakeData {
@@ -43,7 +45,8 @@ mod tests {
             entry("json", None, r#"{"a":{"b":"c"},"n":1.50,"nul":null}"#),
             entry("json", None, r#"{"a":{"b":"last"},"n":1.50,"nul":null}"#),
         ];
-        Fake::new(&FakeProvider { data, validation_result })
+        let nobody = StoreIdentity { kind: api::StoreKind::SecretStore, name: String::new(), namespace: None };
+        Fake::with(&FakeProvider { data, validation_result }, FakeMemory::default().of_store(&nobody))
     }
 
     fn reference(key: &str, version: Option<&str>, property: Option<&str>) -> RemoteRef {

@@ -9,6 +9,10 @@ use crate::http::{Answer, retry_after};
 /// Whether this is the API server's own way to say that it has no such Secret: a `Status` with the reason `NotFound`
 /// about `secrets`. Any other 404 (a proxy, a wrong path) says nothing about the Secret.
 pub(super) fn is_missing_secret(answer: &Answer) -> bool {
+    is_missing(answer, "secrets")
+}
+
+fn is_missing(answer: &Answer, resource: &str) -> bool {
     let Ok(document) = Document::parse(answer.body.expose()) else { return false };
     let text = |path: &[&str]| {
         let mut at = document.root();
@@ -26,7 +30,7 @@ pub(super) fn is_missing_secret(answer: &Answer) -> bool {
     answer.status == StatusCode::NOT_FOUND
         && text(&["kind"]) == Some("Status")
         && text(&["reason"]) == Some("NotFound")
-        && text(&["details", "kind"]) == Some("secrets")
+        && text(&["details", "kind"]) == Some(resource)
 }
 
 /// The error of an answer that isn't a success; `what` was asked for.
@@ -35,6 +39,18 @@ pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str, 
     let (kind, text) = match code {
         401 => (ErrorKind::Unauthenticated, "not authenticated; check spec.provider.kubernetes.auth"),
         403 => (ErrorKind::AccessDenied, "forbidden; check the roles of the account that the store uses"),
+        404 if is_missing(answer, "namespaces") => {
+            (ErrorKind::Invalid, "there is no such namespace; create it, or name another in remoteNamespace")
+        }
+        409 => (
+            ErrorKind::Invalid,
+            "somebody else has changed the Secret meanwhile; nothing was written, and the next try reads it anew",
+        ),
+        413 | 422 => (
+            ErrorKind::Invalid,
+            "the API server takes no such Secret; check its keys, labels, annotations and type, its size (1 MiB), and \
+             whether the one that is there is immutable",
+        ),
         404 => (ErrorKind::Malformed, "not as an API server does; check spec.provider.kubernetes.server.url"),
         429 => (ErrorKind::Throttled, "too many requests"),
         408 | 504 => (ErrorKind::Timeout, "no answer in time"),
@@ -85,6 +101,8 @@ mod tests {
             (401, Unauthenticated),
             (403, AccessDenied),
             (404, Malformed),
+            (409, Invalid),
+            (422, Invalid),
             (429, Throttled),
             (500, Unavailable),
             (503, Unavailable),

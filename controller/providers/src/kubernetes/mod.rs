@@ -1,23 +1,25 @@
 //! The provider `kubernetes`: Secrets of one namespace of this or another cluster.
 //!
 //! `config.rs` checks the settings, `kubeconfig.rs` reads the one of `authRef`, `auth.rs` keeps the token, `read.rs`
-//! reads and picks values, `find.rs` lists, `review.rs` validates, `error.rs` sorts what the API server says.
+//! reads and picks values, `find.rs` lists, `push.rs` writes what `desired.rs` says, `review.rs` validates, `error.rs` sorts what the API server says.
 //! API: <https://kubernetes.io/docs/reference/kubernetes-api/>. For users: `docs/providers/kubernetes.md`.
 //! Plain HTTP rather than a Kubernetes client: a foreign API server gets the same limits as any other backend.
 
 mod auth;
 mod config;
+mod desired;
 mod error;
 mod find;
 mod kubeconfig;
+mod push;
 mod read;
 mod review;
 
-use api::KubernetesProvider;
+use api::{KubernetesProvider, StoreKind};
 use async_trait::async_trait;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
-use provider::{Calls, Capabilities, Error, ErrorKind, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
+use provider::{Calls, Capabilities, Error, ErrorKind, Find, Payload, Provider, ReadKey, RemoteRef, Validation, Write};
 use reqwest::Url;
 use secret::{SecretBytes, SecretMap};
 
@@ -39,6 +41,7 @@ pub(crate) struct Kubernetes {
     server_setting: &'static str,
     token: Token,
     namespace: String,
+    is_cluster_store: bool,
 }
 
 /// Checks the settings and looks up the credentials.
@@ -49,8 +52,9 @@ pub(crate) async fn open(spec: &KubernetesProvider, cx: &OpenContext<'_>) -> Res
     }
     let Cluster { server, server_setting, tls, token } =
         settings.resolve(&cx.credentials).await.map_err(|e| e.context("failed to prepare auth"))?;
-    let store = Kubernetes { http: cx.http.get(&tls)?, server, server_setting, token, namespace: settings.namespace };
-    Ok(Box::new(store))
+    let is_cluster_store = cx.store.kind == StoreKind::ClusterSecretStore;
+    let (http, namespace) = (cx.http.get(&tls)?, settings.namespace);
+    Ok(Box::new(Kubernetes { http, server, server_setting, token, namespace, is_cluster_store }))
 }
 
 /// See [`crate::uses_consumer`].
@@ -64,7 +68,7 @@ struct Call<'a> {
     method: Method,
     path: &'a [&'a str],
     query: &'a [(&'a str, &'a str)],
-    body: Option<&'a str>,
+    body: Option<&'a SecretBytes>,
 }
 
 impl Kubernetes {
@@ -117,7 +121,7 @@ impl Kubernetes {
         }
         if let Some(body) = body {
             request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request.body = Some(SecretBytes::from(*body));
+            request.body = Some((*body).clone());
         }
         Ok(self.http.send(request).await)
     }
@@ -158,6 +162,10 @@ impl Provider for Kubernetes {
 
     fn converts_found_names(&self) -> bool {
         true
+    }
+
+    fn writer(&self) -> Option<&dyn Write> {
+        Some(self)
     }
 
     fn capabilities(&self) -> Capabilities {

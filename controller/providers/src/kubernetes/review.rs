@@ -3,6 +3,7 @@
 use gojson::{Document, Item, NodeId};
 use http::Method;
 use provider::{Error, ErrorKind, Validation};
+use secret::SecretBytes;
 
 use super::{Call, Kubernetes, error};
 
@@ -70,7 +71,8 @@ fn review(kind: &str, spec: &str) -> String {
 async fn ask(store: &Kubernetes, resource: &str, body: &str) -> Result<crate::http::Answer, Error> {
     let [apis, group, version] = REVIEWS;
     let path = [apis, group, version, resource];
-    let call = Call { operation: OPERATION, method: Method::POST, path: &path, query: &[], body: Some(body) };
+    let body = SecretBytes::from(body);
+    let call = Call { operation: OPERATION, method: Method::POST, path: &path, query: &[], body: Some(&body) };
     let answer = store.send(&call).await?;
     if answer.status.is_success() {
         Ok(answer)

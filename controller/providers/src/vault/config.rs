@@ -82,7 +82,7 @@ impl Settings {
             read_your_writes,
             forward_inconsistent,
             tls,
-            check_and_set: _, // Only pushes heed it.
+            check_and_set: _, // Every write names its version, required or not.
         } = spec;
         let VaultEnvironment { ca_cert, skip_verify, namespace: default_namespace, max_retries, client_timeout, token } =
             environment;

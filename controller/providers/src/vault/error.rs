@@ -15,6 +15,7 @@ enum Known {
     InvalidToken,
     NoMount,
     OtherVersion,
+    Conflict,
 }
 
 const KNOWN: &[(&str, Known)] = &[
@@ -25,6 +26,7 @@ const KNOWN: &[(&str, Known)] = &[
     ("no handler for route", Known::NoMount),
     ("unsupported path", Known::NoMount),
     ("versioned K/V secrets engine", Known::OtherVersion),
+    ("did not match the current version", Known::Conflict),
 ];
 
 fn known(body: &[u8]) -> Option<Known> {
@@ -44,6 +46,11 @@ pub(super) fn is_plain_not_found(answer: &Answer) -> bool {
         Some(Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Object(_)) => false,
     };
     members.contains_key("errors") && empty("errors") && empty("warnings")
+}
+
+/// Whether a write was refused because another one came before it.
+pub(super) fn is_conflict(answer: &Answer) -> bool {
+    answer.status == StatusCode::BAD_REQUEST && known(answer.body.expose()) == Some(Known::Conflict)
 }
 
 /// The error of an answer that isn't a success. `origin` is the server's address, for the text.
@@ -96,6 +103,12 @@ fn sort(status: StatusCode, known: Option<Known>, wait_said: bool, origin: &str)
         (_, Some(Known::NoMount)) => (
             ErrorKind::Invalid,
             format!("{origin} answered {code}: no secrets engine is mounted there; check spec.provider.vault.path"),
+        ),
+        (400, Some(Known::Conflict)) => (
+            ErrorKind::Invalid,
+            format!(
+                "{origin} answered 400: somebody else has written the secret meanwhile; nothing was changed, and the next try reads it anew"
+            ),
         ),
         (400, _) => (ErrorKind::Invalid, format!("{origin} answered 400: bad request; check key and version")),
         (404, _) => (
@@ -155,6 +168,13 @@ mod tests {
             (403, r#"{"errors":["permission denied","invalid token"]}"#, None, Unauthenticated, Retry::Backoff),
             (400, r#"{"errors":["missing client token"]}"#, None, Unauthenticated, Retry::Backoff),
             (400, r#"{"errors":["version canary"]}"#, None, Invalid, Retry::Backoff),
+            (
+                400,
+                r#"{"errors":["check-and-set parameter did not match the current version"]}"#,
+                None,
+                Invalid,
+                Retry::Backoff,
+            ),
             (
                 404,
                 r#"{"errors":["no handler for route \"kv/data/a\". route entry not found."]}"#,

@@ -1,7 +1,8 @@
 //! The provider `vault`: KV version 1 and 2 of HashiCorp Vault and of OpenBao, over their HTTP API.
 //!
-//! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `login.rs` knows the login methods, `auth.rs`
-//! logs in, `session.rs` keeps the token, `read.rs` reads and picks values, `find.rs` walks and finds, `error.rs` sorts what the server says.
+//! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `login.rs` knows the login
+//! methods, `auth.rs` logs in, `session.rs` keeps the token, `read.rs` reads and picks values, `find.rs` walks and finds,
+//! `push.rs` writes, `error.rs` sorts what the server says.
 //! API: <https://developer.hashicorp.com/vault/api-docs>. For users: `docs/providers/vault.md`. Why no client library:
 //! `docs/adr/0003-vault-over-http.md`.
 
@@ -11,6 +12,7 @@ mod error;
 mod find;
 mod login;
 mod path;
+mod push;
 mod read;
 mod session;
 mod wire;
@@ -20,15 +22,17 @@ use std::time::Duration;
 
 use api::VaultProvider;
 use async_trait::async_trait;
-use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
+use http::{Method, StatusCode};
+use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation, Write};
 use secret::{SecretBytes, SecretMap};
 
+use crate::http::Answer;
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use crate::{Environment, OpenContext};
 use config::Settings;
 use path::Paths;
 use session::Session;
-use wire::Wire;
+use wire::{Call, Wire};
 
 const METRIC_NAME: &str = "HashiCorp/Vault";
 /// Reads of data and of metadata bear one name in the metric, as in the reference.
@@ -60,6 +64,36 @@ pub(crate) fn uses_consumer(spec: &VaultProvider, environment: &Environment) -> 
     Settings::of(spec, None, &environment.vault).is_ok_and(|settings| names_no_namespace(settings.namespaces()))
 }
 
+/// One request, but for its token.
+struct Ask<'a> {
+    operation: &'static str,
+    method: Method,
+    /// Below `/v1`.
+    path: &'a [String],
+    query: Option<(&'static str, &'a str)>,
+    body: Option<SecretBytes>,
+}
+
+impl Vault {
+    /// Sends a request, with another token if the first was refused.
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Error> {
+        let Ask { operation, method, path, query, body } = ask;
+        let send = async |bearer: &session::Bearer| {
+            let (method, body) = (method.clone(), body.clone());
+            self.wire.send(Call { operation, method, path, query, token: bearer.token(), body, login: false }).await
+        };
+        let bearer = self.session.bearer().await?;
+        let answer = send(&bearer).await?;
+        if answer.status != StatusCode::FORBIDDEN {
+            return Ok(answer);
+        }
+        match self.session.refused(&bearer).await? {
+            Some(new) => send(&new).await,
+            None => Ok(answer),
+        }
+    }
+}
+
 #[async_trait]
 impl Provider for Vault {
     fn metric_name(&self) -> &'static str {
@@ -88,6 +122,10 @@ impl Provider for Vault {
 
     async fn find(&self, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
         find::find(self, find, calls).await
+    }
+
+    fn writer(&self) -> Option<&dyn Write> {
+        Some(self)
     }
 
     fn capabilities(&self) -> Capabilities {

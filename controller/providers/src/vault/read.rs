@@ -9,8 +9,7 @@ use secret::{SecretBytes, SecretMap};
 
 use api::VaultVersion;
 
-use super::wire::Call;
-use super::{READ, SERVER, Vault, error};
+use super::{Ask, READ, SERVER, Vault, error};
 use crate::http::Answer;
 
 pub(super) const CANNOT_READ: &str = "cannot read secret data from Vault";
@@ -46,21 +45,10 @@ async fn read_metadata(vault: &Vault, key: &str) -> Result<Payload, Error> {
     metadata(&answer, &vault.wire.origin()).map(Payload)
 }
 
-/// One request, with another token if the first was refused.
+/// One read.
 pub(super) async fn get(vault: &Vault, path: &[String], query: Option<(&'static str, &str)>) -> Result<Answer, Error> {
-    let send = async |bearer: &super::session::Bearer| {
-        let (method, token) = (Method::GET, bearer.token());
-        vault.wire.send(Call { operation: READ, method, path, query, token, body: None, login: false }).await
-    };
-    let bearer = vault.session.bearer().await.map_err(|e| e.context(CANNOT_READ))?;
-    let answer = send(&bearer).await.map_err(|e| e.context(CANNOT_READ))?;
-    if answer.status != StatusCode::FORBIDDEN {
-        return Ok(answer);
-    }
-    match vault.session.refused(&bearer).await.map_err(|e| e.context(CANNOT_READ))? {
-        Some(new) => send(&new).await.map_err(|e| e.context(CANNOT_READ)),
-        None => Ok(answer),
-    }
+    let ask = Ask { operation: READ, method: Method::GET, path, query, body: None };
+    vault.ask(ask).await.map_err(|e| e.context(CANNOT_READ))
 }
 
 /// The KV data of an answer.

@@ -278,11 +278,19 @@ pub(crate) struct Opening {
     pub(crate) lookup: Arc<Lookup>,
     pub(crate) retry: Option<RetrySettings>,
     pub(crate) environment: Environment,
+    /// Whether it is a ClusterSecretStore.
+    cluster: bool,
 }
 
 impl Opening {
     pub(crate) fn of(spec: Value, lookup: Arc<Lookup>) -> Self {
-        Self { spec, lookup, retry: None, environment: Environment::default() }
+        Self { spec, lookup, retry: None, environment: Environment::default(), cluster: true }
+    }
+
+    /// As a SecretStore.
+    pub(crate) fn namespaced(mut self) -> Self {
+        self.cluster = false;
+        self
     }
 
     /// One try a call.
@@ -296,7 +304,7 @@ impl Opening {
         let spec: ProviderSpec = wire.parse().unwrap();
         let http = HttpClients::new(&self.environment)?;
         let store = StoreIdentity {
-            kind: StoreKind::ClusterSecretStore,
+            kind: if self.cluster { StoreKind::ClusterSecretStore } else { StoreKind::SecretStore },
             name: "store".to_owned(),
             namespace: Some("shop".to_owned()),
         };

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use serde_json::json;
 use tracing::Level;
 
+use super::push::{nothing, one, target};
 use crate::support::backends::Backend;
-use crate::support::{Lookup, Opening, Reply, Stub, found, reference};
+use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference};
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -74,6 +75,39 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
     for secret in ["leaked", "bGVha2VkLXZhbHVl"] {
         let line = text.lines().find(|line| line.contains(secret));
         assert_eq!(line, None);
+    }
+}
+
+/// Nothing is there yet, and whatever is written is taken.
+fn takes_anything(seen: &Seen) -> Reply {
+    match (seen.method.as_str(), target(seen)) {
+        ("GET", _) | (_, "DescribeSecret" | "GetSecretValue" | "GetParameter") => nothing(seen),
+        _ => Reply::json(
+            200,
+            json!({"kind": "Other", "data": {"version": 1},
+                "ARN": "arn:app", "Name": "app", "Version": 1}),
+        ),
+    }
+}
+
+#[tokio::test]
+async fn pushes_leave_no_value_in_the_trace() {
+    let buffer = listen();
+    for backend in Backend::NETWORKED {
+        let stub = Stub::start(takes_anything).await;
+        let store = backend.opening(&stub.url()).open().await.unwrap();
+        let push = one(r#"{"v":"leaked-value"}"#, "app", (backend == Backend::Kubernetes).then_some("p"));
+        assert!(!format!("{push:?}").contains("leaked"));
+        let pushed = store.writer().unwrap().push(&push, &Made::default()).await;
+        // To kubernetes that answer is no Secret: a failed push must not leak either.
+        assert_eq!(pushed.is_ok(), backend != Backend::Kubernetes, "{backend:?}: {pushed:?}");
+        assert!(stub.seen().iter().any(|seen| seen.method != "GET"), "{backend:?}");
+    }
+    let text = buffer.text();
+    assert!(text.len() > 1000, "nothing was logged: {text}");
+    // As it is, and in base64 wherever it begins.
+    for secret in ["leaked", "bGVha2Vk", "xlYWtlZC", "ZWFrZWQtd"] {
+        assert_eq!(text.lines().find(|line| line.contains(secret)), None);
     }
 }
 

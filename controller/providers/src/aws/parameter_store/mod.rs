@@ -1,9 +1,10 @@
-//! AWS Systems Manager Parameter Store. `read.rs` reads one parameter, `batch.rs` several, `find.rs` finds many.
+//! AWS Systems Manager Parameter Store. `read.rs` reads one parameter, `batch.rs` several, `find.rs` finds many, `push.rs` writes.
 //!
 //! API: <https://docs.aws.amazon.com/systems-manager/latest/APIReference/>.
 
 mod batch;
 mod find;
+mod push;
 mod read;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ssm::Client;
-use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
+use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation, Write};
 use secret::{SecretBytes, SecretMap};
 
 use super::batch::{Batches, is_plain};
@@ -90,6 +91,10 @@ impl Provider for ParameterStore {
 
     async fn find(&self, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
         find::find(self, find, calls).await
+    }
+
+    fn writer(&self) -> Option<&dyn Write> {
+        Some(self)
     }
 
     fn capabilities(&self) -> Capabilities {

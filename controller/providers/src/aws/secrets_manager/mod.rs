@@ -1,18 +1,24 @@
-//! AWS Secrets Manager. `read.rs` reads one secret, `find.rs` finds many.
+//! AWS Secrets Manager. `read.rs` reads one secret, `find.rs` finds many, `push.rs` writes.
 //!
 //! API: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/>.
 
 mod batch;
+mod desired;
 mod find;
+mod push;
 mod read;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use api::AwsDeletion;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_secretsmanager::Client;
-use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation};
+use provider::{
+    Calls, Capabilities, Credentials, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation, Write,
+};
 use secret::{SecretBytes, SecretMap};
 
 use super::batch::{Batches, is_plain};
@@ -34,10 +40,18 @@ pub(super) struct SecretsManager {
     target: Target,
     batches: Batches,
     patience: Option<Duration>,
+    deletion: AwsDeletion,
+    /// Finds the resource policies that pushes refer to.
+    lookup: Arc<dyn Credentials>,
 }
 
 impl SecretsManager {
-    pub(super) fn new(settings: Settings, config: &SdkConfig, credentials: SharedCredentialsProvider) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        config: &SdkConfig,
+        credentials: SharedCredentialsProvider,
+        lookup: Arc<dyn Credentials>,
+    ) -> Self {
         let mut config = aws_sdk_secretsmanager::config::Builder::from(config);
         config.set_endpoint_url(settings.secrets_manager_endpoint.clone());
         Self {
@@ -47,6 +61,8 @@ impl SecretsManager {
             patience: settings.patience(),
             prefix: settings.prefix,
             batches: Batches::default(),
+            deletion: settings.deletion,
+            lookup,
         }
     }
 }
@@ -87,6 +103,10 @@ impl Provider for SecretsManager {
 
     async fn find(&self, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
         find::find(self, find, calls).await
+    }
+
+    fn writer(&self) -> Option<&dyn Write> {
+        Some(self)
     }
 
     fn capabilities(&self) -> Capabilities {
