@@ -6,3 +6,4 @@ mod find;
 mod kubernetes;
 mod leaks;
 mod vault;
+mod webhook;
