@@ -15,7 +15,7 @@ use kube::api::PostParams;
 use plan::secret_object::SecretObject;
 use plan::template::SourceKind;
 use provider::{Credentials, Error, ErrorKind, ServiceAccountToken};
-use secret::SecretBytes;
+use secret::{SecretBytes, SecretMap};
 
 use crate::context::Context;
 use crate::dependencies::{Dependant, Input};
@@ -23,6 +23,8 @@ use crate::world::{Key, StoreKey};
 
 /// Where a pod finds the token of its own ServiceAccount.
 const OWN_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/// What a Secret must bear whose keys all are handed to a store.
+const TYPE_LABEL: &str = "external-secrets.io/type";
 const OPERATION: &str = "ResolveCredentials";
 
 /// See the module.
@@ -88,6 +90,19 @@ impl Credentials for StoreCredentials {
         let namespace = self.namespace(selector.namespace.as_ref(), "the Secret reference")?;
         let mut secret = self.secret(namespace, name).await?;
         secret.data.remove(key).ok_or_else(|| invalid(format!("cannot find secret data for key: {key:?}")))
+    }
+
+    async fn labelled_secret(&self, selector: &SecretKeySelector, value: &str) -> Result<SecretMap, Error> {
+        let name = selector.name.as_deref().unwrap_or_default();
+        let namespace = self.namespace(selector.namespace.as_ref(), "the Secret reference")?;
+        let secret = self.secret(namespace, name).await?;
+        match secret.metadata.labels.as_ref().and_then(|labels| labels.get(TYPE_LABEL)) {
+            Some(found) if found == value => Ok(secret.data),
+            Some(_) => Err(invalid(format!("secret type is not '{value}'"))),
+            None => Err(invalid(format!(
+                "secret does not contain needed label '{TYPE_LABEL}: {value}'. Update secret label to use it with {value}"
+            ))),
+        }
     }
 
     async fn certificate_authority(&self, ca: &CaProvider) -> Result<Vec<u8>, Error> {
@@ -216,6 +231,34 @@ mod tests {
             assert_eq!(read.await.unwrap(), b"v");
             assert_eq!(cx.world.outdated_by(&input, Some(version)).len(), 0);
             assert_eq!(cx.world.outdated_by(&input, Some("7")).len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn all_of_a_secret_is_handed_out_only_under_its_label() {
+        let cases = [
+            (json!({"external-secrets.io/type": "webhook"}), Ok("k")),
+            (json!({"external-secrets.io/type": "other"}), Err("secret type is not 'webhook'")),
+            (
+                json!({}),
+                Err(
+                    "secret does not contain needed label 'external-secrets.io/type: webhook'. Update secret label to \
+                     use it with webhook",
+                ),
+            ),
+        ];
+        for (labels, want) in cases {
+            let api = FakeApi::default();
+            let secret = json!({"metadata": {"labels": labels}, "data": {"k": "dg=="}});
+            api.put("/api/v1/namespaces/shop/secrets/login", secret);
+            let (context, _) = fixtures::over(&api, fixtures::settings());
+            let store = StoreKey { kind: StoreKind::SecretStore, namespace: "shop".into(), name: "hook".into() };
+            let credentials = StoreCredentials { context, store, consumer: None, apart: false };
+            // A SecretStore's own namespace, whatever the selector says.
+            let selector = SecretKeySelector { name: Some("login".into()), namespace: Some("lab".into()), key: None };
+            let got = credentials.labelled_secret(&selector, "webhook").await.map_err(|error| error.to_string());
+            let keys = got.map(|data| data.into_keys().collect::<String>());
+            assert_eq!(keys, want.map(str::to_owned).map_err(str::to_owned));
         }
     }
 }

@@ -1,10 +1,13 @@
-//! The secret backends that tests and the demo read from: real servers on loopback ports, each throw-away.
+//! The secret backends that tests and the demo read from: real servers on loopback ports, each throw-away, and a plain
+//! HTTP API.
 
 mod moto;
 mod openbao;
+mod shelf;
 
 pub use moto::Moto;
 pub use openbao::{AppRole, OpenBao};
+pub use shelf::Shelf;
 
 use std::time::Duration;
 

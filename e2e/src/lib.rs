@@ -8,7 +8,7 @@
 //! | [`controlplane`] | etcd, kube-apiserver, kube-controller-manager |
 //! | [`cluster`] | clients, service account kubeconfigs, applying manifests |
 //! | [`manifests`] | what a user applies, by what it is for; [`helm`] renders the chart |
-//! | [`backend`] | OpenBao and moto |
+//! | [`backend`] | OpenBao, moto, and a plain HTTP API |
 //! | [`operator`] | controller and webhook as processes; [`proxy`] stands for the webhook's Service |
 //! | [`testbed`] | all of these together; [`shared`] lets the cases of a test file share one |
 //! | [`wait`] | waiting for states by watching |

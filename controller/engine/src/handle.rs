@@ -124,7 +124,7 @@ impl Handle {
     /// The provider's. `Timeout` when the store doesn't answer, or gives the read no turn, within the deadline. While the
     /// store can't be reached, its last failure at once; while it wants quiet, what it said, with `Retry::After`.
     pub async fn value(&self, reference: &RemoteRef, asker: Asker) -> Result<SecretBytes, Error> {
-        match self.read(&reference.read, asker).await {
+        match self.read(&self.provider.read_key(reference), asker).await {
             Ok(payload) => self.provider.value(&payload, reference),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(self.provider.missing_value(error, reference)),
             Err(error) => Err(error),
@@ -136,7 +136,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::value`].
     pub async fn map(&self, reference: &RemoteRef, asker: Asker) -> Result<SecretMap, Error> {
-        let payload = self.read(&reference.read, asker).await?;
+        let payload = self.read(&self.provider.read_key(reference), asker).await?;
         self.provider.map(&payload, reference)
     }
 

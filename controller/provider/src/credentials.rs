@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{CaProvider, SecretKeySelector, ServiceAccountSelector};
 use async_trait::async_trait;
-use secret::SecretBytes;
+use secret::{SecretBytes, SecretMap};
 
 use crate::Error;
 
@@ -32,6 +32,13 @@ pub trait Credentials: Send + Sync {
     /// `Invalid` with `cannot get Kubernetes secret "<n>" from namespace "<ns>": …` or
     /// `cannot find secret data for key: "<k>"`.
     async fn secret_key(&self, selector: &SecretKeySelector, default_key: &str) -> Result<SecretBytes, Error>;
+
+    /// All keys of a Secret that bears the label `external-secrets.io/type` with `value`: its owner agrees that it is used so.
+    /// The selector's key isn't looked at.
+    ///
+    /// # Errors
+    /// `Invalid` with `cannot get Kubernetes secret "<n>" from namespace "<ns>": …`, or that the label is missing or another.
+    async fn labelled_secret(&self, selector: &SecretKeySelector, value: &str) -> Result<SecretMap, Error>;
 
     /// The PEM text behind a `caProvider`.
     ///

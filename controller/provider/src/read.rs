@@ -8,7 +8,7 @@ use secret::{SecretBytes, SecretMap};
 use crate::{Calls, Error, ErrorKind, Find, Write};
 
 /// One thing to fetch from a backend: what identifies a network read. Two references that differ only in `property`
-/// have the same `ReadKey` and share one read.
+/// have the same `ReadKey` and share one read, unless [`Provider::read_key`] tells them apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadKey {
     /// `remoteRef.key`.
@@ -78,7 +78,12 @@ pub trait Provider: Send + Sync {
     /// The provider call that a read of `key` makes, as the metric names it, such as `ReadSecretData`.
     fn call_name(&self, key: &ReadKey) -> &'static str;
 
-    /// Reads one remote key.
+    /// What a reference asks the backend for. More than `reference.read` only where the property has a part in the request.
+    fn read_key(&self, reference: &RemoteRef) -> ReadKey {
+        reference.read.clone()
+    }
+
+    /// Reads one remote key, given as [`Provider::read_key`] gives it.
     ///
     /// # Errors
     /// `NotFound` only if the backend said so about this very key; every other failure has another kind.

@@ -1,8 +1,8 @@
 //! The backends: one folder each, all with the shape of [`provider::Provider`]. Read `fake` first.
 //!
 //! Lives here: [`open`], which turns a store's settings into a provider, and what the folders share: the HTTP layer
-//! (`http`), the process's environment, CA bundles, retry settings, and what pushes have in common: their metadata
-//! (`push_metadata`) and the mark of what is ours (`ownership`).
+//! (`http`), the process's environment, CA bundles, retry settings, clock and chance for templates, and what pushes have
+//! in common: their metadata (`push_metadata`) and the mark of what is ours (`ownership`).
 //! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
@@ -17,7 +17,9 @@ mod ownership;
 mod push_metadata;
 mod referent;
 mod retry;
+mod template_env;
 mod vault;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -69,7 +71,6 @@ macro_rules! without_backend {
             | ProviderSpec::SecretServer(_)
             | ProviderSpec::Senhasegura(_)
             | ProviderSpec::Volcengine(_)
-            | ProviderSpec::Webhook(_)
             | ProviderSpec::YandexCertificateManager(_)
             | ProviderSpec::YandexLockbox(_)
     };
@@ -114,6 +115,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec, &cx))),
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
+        ProviderSpec::Webhook(spec) => webhook::open(spec, &cx).await,
         without_backend!() => Err(unsupported(spec.key(), &cx.store.name)),
     }
 }
@@ -145,6 +147,7 @@ pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
         ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
         ProviderSpec::Fake(_) => false,
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
+        ProviderSpec::Webhook(spec) => webhook::uses_consumer(spec),
         without_backend!() => false,
     }
 }
@@ -218,6 +221,10 @@ mod tests {
             (aws(json!({"secretRef": keys(&there)}), "Simple"), true),
             (aws(json!({}), "None"), false),
             (json!({"fake": {"data": []}}), false),
+            (json!({"webhook": {"url": "http://h/{{ .remoteRef.key }}"}}), false),
+            (json!({"webhook": {"url": "http://h/{{ .remoteRef.namespace }}/{{ .remoteRef.key }}"}}), true),
+            (json!({"webhook": {"url": "http://h/{{ with .remoteRef }}{{ .key }}{{ end }}"}}), true),
+            (json!({"webhook": {"url": "http://h", "result": {"jsonPath": "$.{{ .remoteRef.namespace }}"}}}), true),
         ];
         for (spec, want) in cases {
             let provider: StoreProvider = serde_json::from_value(spec.clone()).unwrap();

@@ -302,6 +302,9 @@ async fn a_provider_without_a_backend_is_refused_in_the_references_words() {
     for sample in samples {
         let spec = api::StoreProvider(sample).parse().unwrap();
         let key = spec.key();
+        if key == "webhook" {
+            continue; // It has one, but no data set of its own: see `wire/webhook.rs`.
+        }
         assert!(!providers::has_backend(&spec), "{key}");
         let wire = serde_json::to_value(api::StoreProvider::from(spec)).unwrap();
         let Err(error) = support::Opening::of(wire, support::Lookup::of(&[])).open().await else {

@@ -14,7 +14,7 @@ use provider::{
     ServiceAccountToken, Source,
 };
 use providers::{Environment, HttpClients, OpenContext, StoreIdentity};
-use secret::SecretBytes;
+use secret::{SecretBytes, SecretMap};
 use serde_json::{Value, json};
 
 pub(crate) struct Backends {
@@ -48,6 +48,11 @@ impl Lookup {
 impl Credentials for Lookup {
     async fn secret_key(&self, selector: &SecretKeySelector, _: &str) -> Result<SecretBytes, Error> {
         self.get(selector.name.as_deref().unwrap_or_default()).map(SecretBytes::from)
+    }
+
+    async fn labelled_secret(&self, selector: &SecretKeySelector, _: &str) -> Result<SecretMap, Error> {
+        let name = selector.name.as_deref().unwrap_or_default();
+        self.get(name).map(|value| SecretMap::from([(name.to_owned(), SecretBytes::from(value))]))
     }
 
     async fn certificate_authority(&self, source: &CaProvider) -> Result<Vec<u8>, Error> {

@@ -1,15 +1,17 @@
-//! JSON as Go programs see it: gjson paths, `encoding/json`'s errors and output, and the rules by which External
+//! JSON as Go programs see it: gjson paths, JSONPath, `encoding/json`'s errors and output, and the rules by which External
 //! Secrets Operator turns a JSON value into a secret's bytes.
 //!
 //! Lives here: pure functions from bytes to bytes. Payloads come from secret stores, so nothing assumes that they are
 //! JSON or UTF-8, every recursion and every output is bounded, and no input makes a function panic.
 //! Deliberately not here: which provider uses which rule, wiping of memory (the caller owns the bytes), and YAML.
 //!
-//! Reference points: the path syntax and the answers of tidwall/gjson v1.20.1 (MIT), writing as tidwall/sjson v1.2.5, and Go 1.26's `encoding/json`.
+//! Reference points: the path syntax and the answers of tidwall/gjson v1.20.1 (MIT), writing as tidwall/sjson v1.2.5, Go
+//! 1.26's `encoding/json`, and for [`jsonpath`] the answers of PaesslerAG/jsonpath v0.1.1 (BSD-3-Clause).
 
 mod budget;
 mod document;
 mod error;
+pub mod jsonpath;
 mod path;
 pub mod property;
 mod set;

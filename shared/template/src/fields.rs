@@ -1,8 +1,9 @@
-//! Which keys of the root value a template names.
+//! Which keys of the root value a template names, and which keys below those.
 //!
 //! Deliberately not here: whether they are there (see `exec`).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::node::{Arg, Command, Node, Pipe};
 use crate::parse::Template;
@@ -16,13 +17,26 @@ impl Template {
 
     /// What the template reads of the root value, also in templates that it calls with it.
     pub fn uses(&self) -> Uses {
+        self.fields().uses
+    }
+
+    /// Whether the template may read the key `member` of the root value's key `field`. It certainly doesn't if this is
+    /// false; it is true too for a template that looks up computed names there.
+    pub fn may_read(&self, field: &str, member: &str) -> bool {
+        let Fields { uses, members, met: _, waiting: _ } = self.fields();
+        let has = |member| members.contains(&(field.to_owned(), member));
+        uses.whole || has(None) || has(Some(member.to_owned()))
+    }
+
+    fn fields(&self) -> Fields<'_> {
         let uses = Uses { fields: BTreeSet::new(), whole: false };
-        let mut fields = Fields { uses, met: BTreeSet::from([&*self.name]), waiting: vec![&self.name] };
+        let (members, met) = (BTreeSet::new(), BTreeSet::from([&*self.name]));
+        let mut fields = Fields { uses, members, met, waiting: vec![&self.name] };
         // One after the other: a chain of templates that each nest deep would take the stack.
         while let Some(name) = fields.waiting.pop() {
             fields.nodes(self.trees.get(name).map_or(&[], |nodes| nodes), true);
         }
-        fields.uses
+        fields
     }
 }
 
@@ -38,6 +52,8 @@ pub struct Uses {
 
 struct Fields<'t> {
     uses: Uses,
+    /// Keys of the root value with a key below each; none where the value is taken as a whole.
+    members: BTreeSet<(String, Option<String>)>,
     /// The templates that get the root value, and those of them that weren't looked at yet.
     met: BTreeSet<&'t str>,
     waiting: Vec<&'t str>,
@@ -82,10 +98,15 @@ impl<'t> Fields<'t> {
             let mut args = command.args.as_slice();
             if let [Arg::Identifier { name, .. }, of, Arg::Str { value: Value::Str(key), .. }, rest @ ..] = args
                 && &**name == "index"
-                && is_root(of, root)
             {
-                self.uses.fields.insert(String::from_utf8_lossy(key).into_owned());
-                args = rest;
+                let key = String::from_utf8_lossy(key).into_owned();
+                if is_root(of, root) {
+                    self.take(&key, rest.first().and_then(literal));
+                    args = rest;
+                } else if let Some([field]) = below_root(of, root) {
+                    self.take(field, Some(key));
+                    args = rest;
+                }
             }
             for arg in args {
                 self.arg(arg, root);
@@ -93,15 +114,19 @@ impl<'t> Fields<'t> {
         }
     }
 
+    fn take(&mut self, field: &str, member: Option<String>) {
+        self.uses.fields.insert(field.to_owned());
+        self.members.insert((field.to_owned(), member));
+    }
+
     fn arg(&mut self, arg: &'t Arg, root: bool) {
         self.uses.whole |= is_root(arg, root);
+        if let Some([field, rest @ ..]) = below_root(arg, root) {
+            self.take(field, rest.first().map(ToString::to_string));
+        }
         match arg {
             Arg::Pipe(pipe) => self.pipe(pipe, root),
             Arg::Chain { of, .. } => self.arg(of, root),
-            Arg::Field { path, .. } if root => self.uses.fields.extend(path.first().map(ToString::to_string)),
-            Arg::Variable { path, .. } if path.first().is_some_and(|v| &**v == "$") => {
-                self.uses.fields.extend(path.get(1).map(ToString::to_string));
-            }
             Arg::Field { .. }
             | Arg::Variable { .. }
             | Arg::Identifier { .. }
@@ -111,6 +136,25 @@ impl<'t> Fields<'t> {
             | Arg::Number { .. }
             | Arg::Str { .. } => {}
         }
+    }
+}
+
+/// The keys that lead from the root value to what is meant.
+fn below_root(arg: &Arg, root: bool) -> Option<&[Arc<str>]> {
+    match arg {
+        Arg::Field { path, .. } if root => Some(path),
+        Arg::Variable { path, .. } => match path.as_slice() {
+            [variable, keys @ ..] if &**variable == "$" => Some(keys),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn literal(arg: &Arg) -> Option<String> {
+    match arg {
+        Arg::Str { value: Value::Str(text), .. } => Some(String::from_utf8_lossy(text).into_owned()),
+        _ => None,
     }
 }
 

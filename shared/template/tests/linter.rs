@@ -29,6 +29,31 @@ fn the_keys_that_a_template_reads_are_known() {
 }
 
 #[test]
+fn the_keys_below_a_key_are_known() {
+    let cases = [
+        ("{{ .r.a }}", "a"),
+        ("{{ $.r.a.not }}{{ index .r \"b\" }}", "a b"),
+        ("{{ index . \"r\" \"a\" }}", "a"),
+        ("{{ index $.r \"a\" \"b\" | fromJson }}", "a"),
+        ("{{ (fromJson .r.a).b }}{{ .other.c }}", "a"),
+        ("{{ with .o }}{{ .r.a }}{{ $.r.b }}{{ end }}", "b"),
+        ("{{ define \"t\" }}{{ .r.a }}{{ end }}{{ template \"t\" . }}", "a"),
+        ("{{ with .r }}{{ .a }}{{ end }}", "a b c"),
+        ("{{ $x := .r }}", "a b c"),
+        ("{{ index .r .o.a }}", "a b c"),
+        ("{{ index . \"r\" }}", "a b c"),
+        ("{{ (index . \"r\").a }}", "a b c"),
+        ("{{ range $k, $v := . }}{{ end }}", "a b c"),
+        ("{{ .other }}", ""),
+    ];
+    for (text, want) in cases {
+        let template = parse("main", text, &Delims::default(), &Functions::eso());
+        let read = template.map(|template| ["a", "b", "c"].map(|member| template.may_read("r", member)));
+        assert_eq!(read, Ok(["a", "b", "c"].map(|member| want.contains(member))), "{text}");
+    }
+}
+
+#[test]
 fn the_keys_of_many_deep_templates_are_known() -> std::io::Result<()> {
     let (open, close) = ("{{ if 1 }}".repeat(70), "{{ end }}".repeat(70));
     let define = |n: usize| {

@@ -55,6 +55,11 @@ impl Failure {
         deepest(error).unwrap_or(if error.is_connect() { Self::Unconnected } else { Self::Closed })
     }
 
+    /// Sorts what the operating system says about a connection.
+    pub(super) fn of_io(error: &io::Error) -> Self {
+        io_failure(error.kind()).unwrap_or(Self::Unconnected)
+    }
+
     /// The error of `operation` at `origin`; `setting` is what the reader should look at.
     pub(crate) fn into_error(self, operation: &'static str, origin: &str, setting: &str) -> Error {
         let text = match self {

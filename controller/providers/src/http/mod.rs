@@ -173,6 +173,23 @@ impl Http {
     }
 }
 
+/// Opens a connection to the host of `url` and closes it again: whether anybody listens there.
+///
+/// # Errors
+/// [`Failure`] if there is none within `timeout`.
+pub(crate) async fn connect(url: &reqwest::Url, timeout: Duration) -> Result<(), Failure> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or(443);
+    let dial = async {
+        let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(|_| Failure::Unresolved)?.collect();
+        match tokio::net::TcpStream::connect(addresses.as_slice()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::of_io(&error)),
+        }
+    };
+    tokio::time::timeout(timeout, dial).await.unwrap_or(Err(Failure::TimedOut(timeout)))
+}
+
 async fn read_body(answer: &mut reqwest::Response, timeout: Duration) -> Result<SecretBytes, Failure> {
     let announced = answer.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
     if announced > BODY_LIMIT {

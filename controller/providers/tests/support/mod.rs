@@ -16,7 +16,7 @@ use api::{
 use async_trait::async_trait;
 use provider::{Calls, Credentials, Error, ErrorKind, Find, Provider, ReadKey, RemoteRef, ServiceAccountToken};
 use providers::{Environment, HttpClients, OpenContext, StoreIdentity};
-use secret::SecretBytes;
+use secret::{SecretBytes, SecretMap};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -242,6 +242,20 @@ impl Credentials for Lookup {
         }
     }
 
+    /// The Secrets' label is their key `label`.
+    async fn labelled_secret(&self, selector: &SecretKeySelector, value: &str) -> Result<SecretMap, Error> {
+        let label = SecretKeySelector { key: Some("label".to_owned()), ..selector.clone() };
+        let found = self.secret_key(&label, "").await?;
+        if found.expose() != value.as_bytes() {
+            return Err(Error::new(ErrorKind::Invalid, "Lookup", format!("secret type is not '{value}'")));
+        }
+        let prefix = format!("{}/", selector.name.as_deref().unwrap_or_default());
+        let keys = self.secrets.iter().filter_map(|(name, value)| {
+            name.strip_prefix(&prefix).map(|key| (key.to_owned(), SecretBytes::from(value.as_str())))
+        });
+        Ok(keys.collect())
+    }
+
     async fn certificate_authority(&self, ca: &CaProvider) -> Result<Vec<u8>, Error> {
         self.secrets.get(ca.name.as_str()).map(|pem| pem.clone().into_bytes()).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "Lookup", format!("failed to get caProvider configMap {}", ca.name))
@@ -322,14 +336,14 @@ pub(crate) fn reference(key: &str, version: Option<&str>, property: Option<&str>
 
 /// Read and value in one, as text.
 pub(crate) async fn value(store: &dyn Provider, reference: &RemoteRef) -> Result<String, Error> {
-    let payload = store.read(&reference.read).await?;
+    let payload = store.read(&store.read_key(reference)).await?;
     let value = store.value(&payload, reference)?;
     Ok(value.expose_str().unwrap().to_owned())
 }
 
 /// Read and map in one, as `key=value` texts.
 pub(crate) async fn map(store: &dyn Provider, reference: &RemoteRef) -> Result<Vec<String>, Error> {
-    let payload = store.read(&reference.read).await?;
+    let payload = store.read(&store.read_key(reference)).await?;
     let map = store.map(&payload, reference)?;
     Ok(map.iter().map(|(key, value)| format!("{key}={}", value.expose_str().unwrap())).collect())
 }

@@ -163,3 +163,23 @@ async fn logins_leave_no_credential_in_the_trace() {
     assert!(text.len() > 500, "nothing was logged: {text}");
     assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
 }
+
+#[tokio::test]
+async fn templated_requests_leave_no_value_in_the_trace() {
+    let buffer = listen();
+    let stub = Stub::start(|_| Reply::text(200, "leaked-value")).await;
+    let spec = json!({"webhook": {
+        "url": format!("{}/{{{{ .remoteRef.key }}}}", stub.url()),
+        "headers": {"X-Key": "{{ .auth.token }}"},
+        "body": "{{ .auth.token }}",
+        "secrets": [{"name": "auth", "secretRef": {"name": "login"}}],
+    }});
+    let lookup = Lookup::of(&[("login/label", "webhook"), ("login/token", "leaked-token")]);
+    let store = Opening::of(spec, lookup).open().await.unwrap();
+    let payload = store.read(&reference("app", None, None).read).await.unwrap();
+    assert!(!format!("{payload:?}").contains("leaked"));
+    assert_eq!(stub.seen()[0].header("x-key"), Some("leaked-token"));
+    let text = buffer.text();
+    assert!(text.len() > 500, "nothing was logged: {text}");
+    assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
+}

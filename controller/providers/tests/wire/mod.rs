@@ -7,3 +7,4 @@ mod kubernetes;
 mod leaks;
 mod push;
 mod vault;
+mod webhook;
