@@ -344,7 +344,7 @@ mod tests {
         let windowed = RefreshInput { sync_windows: Some(&night), ..input };
         assert_eq!(next(&windowed, at("12:00:00")), Next::At(at("22:00:00")));
         assert_eq!(
-            super::due(&RefreshInput { refresh_time: Some(at("13:00:00")), ..input }, at("12:00:00")),
+            due(&RefreshInput { refresh_time: Some(at("13:00:00")), ..input }, at("12:00:00")),
             Due::Now(Why::ClockWentBack)
         );
     }

@@ -62,7 +62,7 @@ pub fn standing<D: Declaration>(
     there: Option<(&ObjectMeta, Option<&D::Spec>)>,
 ) -> Standing {
     let Some((meta, spec)) = there else { return Standing::Missing };
-    if owner(meta, D::KIND) != declaration.meta().name.as_deref() {
+    if owner(meta, D::KIND) != declaration.metadata().name.as_deref() {
         return Standing::Foreign;
     }
     if meta.deletion_timestamp.is_some() {
@@ -138,7 +138,7 @@ pub fn metadata<D: Declaration>(
 }
 
 fn reference<D: Declaration>(declaration: &D) -> OwnerReference {
-    let meta = declaration.meta();
+    let meta = declaration.metadata();
     OwnerReference {
         api_version: D::API_VERSION.to_owned(),
         kind: D::KIND.to_owned(),

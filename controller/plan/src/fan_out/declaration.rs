@@ -45,7 +45,7 @@ pub trait Declaration {
     const NOT_WRITTEN: &'static str;
 
     /// The declaration's metadata.
-    fn meta(&self) -> &ObjectMeta;
+    fn metadata(&self) -> &ObjectMeta;
 
     /// Which namespaces it selects.
     fn selection(&self) -> Selection<'_>;
@@ -64,7 +64,7 @@ pub trait Declaration {
 
     /// The name of every child.
     fn child_name(&self) -> &str {
-        let own = self.meta().name.as_deref().unwrap_or_default();
+        let own = self.metadata().name.as_deref().unwrap_or_default();
         self.given_name().filter(|name| !name.is_empty()).unwrap_or(own)
     }
 
@@ -83,7 +83,7 @@ impl Declaration for ClusterExternalSecret {
     const TAKEN: &'static str = "external secret already exists in namespace";
     const NOT_WRITTEN: &'static str = "could not create or update ExternalSecret";
 
-    fn meta(&self) -> &ObjectMeta {
+    fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }
 
@@ -142,7 +142,7 @@ impl Declaration for ClusterPushSecret {
     const TAKEN: &'static str = "push secret already exists in namespace";
     const NOT_WRITTEN: &'static str = "could not create or update push secret";
 
-    fn meta(&self) -> &ObjectMeta {
+    fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }
 
