@@ -166,7 +166,7 @@ async fn work(cx: Arc<Context>, concurrent: u16, listed: health::Listings) -> Re
 }
 
 /// Keeps the queues' gauges up to date, and an eye on them.
-async fn measure(cx: Arc<Context>) -> Result<(), String> {
+pub(crate) async fn measure(cx: Arc<Context>) -> Result<(), String> {
     let mut tick = tokio::time::interval(LOOK);
     // After a pause of the whole process, no looks in a row at one state.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -140,7 +140,9 @@ async fn what_the_cluster_makes_of_a_child_is_not_fought_with() {
     let mut stage = Stage::new(&[("a", "blue")]);
     stage.declare("all", &json!({}));
     stage.settle().await;
-    let injected = |stage: &Stage| stage.change(&child("a", "all"), &Value::Null, &json!({"metadata": {"labels": {"injected": "1"}}}));
+    let injected = |stage: &Stage| {
+        stage.change(&child("a", "all"), &Value::Null, &json!({"metadata": {"labels": {"injected": "1"}}}))
+    };
     injected(&stage);
     // As the answer to our own write would have it.
     let made: api::ExternalSecret = serde_json::from_value(stage.api.get(&child("a", "all")).unwrap()).unwrap();
