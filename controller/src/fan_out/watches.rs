@@ -190,8 +190,10 @@ pub(crate) fn namespace_changed(cx: &Context, name: &str, before: Option<&Namesp
     selecting::<ClusterExternalSecret>(cx, name, [before, now]);
     selecting::<ClusterPushSecret>(cx, name, [before, now]);
     // Whoever the reference left something for, be it gone.
-    for holder in now.iter().flat_map(|seen| &seen.holders) {
-        wake::<ClusterExternalSecret>(cx, holder.to_string(), Lane::Asked);
+    if cx.settings.cluster_external_secrets {
+        for holder in now.iter().flat_map(|seen| &seen.holders) {
+            wake::<ClusterExternalSecret>(cx, holder.to_string(), Lane::Asked);
+        }
     }
 }
 
@@ -222,7 +224,8 @@ fn wake_all_of<D: Declared>(cx: &Context) {
 /// Wakes all of these buckets, which are ours from now on, as after a first listing.
 pub(crate) fn wake_buckets(cx: &Context, buckets: &[u16]) {
     let keys = |kind, names: Vec<String>| names.into_iter().map(move |name| DeclarationKey { kind, name });
-    let held = cx.world.namespaces().into_iter().flat_map(|(_, seen)| seen.holders);
+    let namespaces = if cx.settings.cluster_external_secrets { cx.world.namespaces() } else { Vec::new() };
+    let held = namespaces.into_iter().flat_map(|(_, seen)| seen.holders);
     let external = cx.fan_out.external.names().into_iter().chain(held.map(String::from)).collect();
     let all = keys(DeclarationKind::ExternalSecret, external)
         .chain(keys(DeclarationKind::PushSecret, cx.fan_out.push.names()));

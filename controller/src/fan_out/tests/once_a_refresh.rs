@@ -91,11 +91,11 @@ async fn five_hundred_namespaces_cost_one_read_an_interval() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(in_sync(&api), NAMESPACES);
     count(&mut counts);
-    for _ in 0..5 {
+    for _ in 0..3 {
         tokio::time::sleep(HOUR).await;
         count(&mut counts);
     }
-    assert_eq!(counts, [1, 1, 1, 1, 1, 1], "made, then once an hour");
+    assert_eq!(counts, [1, 1, 1, 1], "made, then once an hour");
 
     // Another key, then a refresh that was asked for.
     api.put(&declaration("registry"), {
@@ -114,14 +114,11 @@ async fn five_hundred_namespaces_cost_one_read_an_interval() {
     api.put(&declaration("registry"), forced);
     tokio::time::sleep(Duration::from_secs(30)).await;
     count(&mut counts);
-    tokio::time::sleep(HOUR * 3).await;
+    tokio::time::sleep(HOUR).await;
     count(&mut counts);
-    assert_eq!(counts[6..], [1, 1, 3]);
+    assert_eq!(counts[4..], [1, 1, 1]);
 
-    // One by one they would be read one by one.
-    let path = child("ns-7", "registry");
-    let times: Vec<Value> = (0..NAMESPACES)
-        .map(|number| api.get(&child(&format!("ns-{number}"), "registry")).unwrap()["status"]["refreshTime"].clone())
-        .collect();
-    assert!(times.iter().all(|time| *time == times[0]), "{path}: {times:?}");
+    // They were all refreshed in the same second.
+    let time = |number| api.get(&child(&format!("ns-{number}"), "registry")).unwrap()["status"]["refreshTime"].clone();
+    assert!((0..NAMESPACES).all(|number| time(number) == time(0)));
 }
