@@ -216,6 +216,8 @@ impl FakeApi {
                         let found = state.events.iter().enumerate().skip(at).find(|(_, event)| {
                             event.version > since && belongs(&event.path, &collection, name.as_ref())
                         });
+                        // Others' events are looked at once.
+                        at = state.events.len();
                         found.map(|(index, event)| {
                             (index, json!({"type": event.kind, "object": event.object}).to_string())
                         })

@@ -10,7 +10,32 @@ use jiff::tz::TimeZone;
     reason = "the controller's one reading of the wall clock; decisions are handed the result"
 )]
 pub(crate) fn now() -> jiff::Timestamp {
+    #[cfg(test)]
+    if let Some(now) = paused::now() {
+        return now;
+    }
     jiff::Timestamp::now()
+}
+
+/// For tests with a paused clock in which days go by: the wall clock goes along with tokio's.
+#[cfg(test)]
+pub(crate) mod paused {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
+    thread_local! {
+        static START: Cell<Option<(jiff::Timestamp, Instant)>> = const { Cell::new(None) };
+    }
+
+    /// From now on, on this thread.
+    pub(crate) fn follow(from: jiff::Timestamp) {
+        START.set(Some((from, Instant::now())));
+    }
+
+    pub(super) fn now() -> Option<jiff::Timestamp> {
+        START.get().map(|(from, start)| from + start.elapsed())
+    }
 }
 
 /// Tokio's clock, so that tests can pause it.

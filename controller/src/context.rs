@@ -17,6 +17,7 @@ use telemetry::Metrics;
 use crate::deletions::Deletions;
 use crate::dependencies::Dependant;
 use crate::events::Events;
+use crate::fan_out::FanOut;
 use crate::ingest::generic::GenericTargets;
 use crate::supervision::Supervision;
 use crate::tenure::Tenure;
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) flood_gate: bool,
     pub(crate) cluster_stores: bool,
     pub(crate) secret_stores: bool,
+    pub(crate) cluster_external_secrets: bool,
+    pub(crate) cluster_push_secrets: bool,
     /// Whether targets may be of any kind.
     pub(crate) generic_targets: bool,
     /// Whether a filled target of nobody is taken over.
@@ -71,6 +74,7 @@ pub(crate) struct Context {
     /// Objects that share a store are one group.
     pub(crate) external_secrets: Arc<Workqueue<Key, StoreKey>>,
     pub(crate) stores: Arc<Workqueue<StoreKey, ()>>,
+    pub(crate) fan_out: FanOut,
     pub(crate) engine: Engine,
     pub(crate) templates: template::Engine,
     pub(crate) environment: Environment,

@@ -10,25 +10,28 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
+use api::{ClusterExternalSecret, ClusterPushSecret, ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
+use plan::fan_out::child;
 use plan::store;
 use plan::template::SourceKind;
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
 
+use crate::clock;
 use crate::context::Context;
 use crate::deletions;
 use crate::dependencies::{Dependant, Input};
 use crate::external_secret::refuse_unreadable;
+use crate::fan_out;
 use crate::secret_store;
-use crate::world::{Brief, Change, Key, Memory, Ready, SecretSeen, StoreKey, StoreRecord};
+use crate::world::{Brief, Change, Key, Memory, NamespaceSeen, Ready, SecretSeen, StoreKey, StoreRecord};
 
 pub(crate) use watch::{Told, WATCH_SECONDS, follow, follow_labelled};
 
@@ -37,7 +40,8 @@ pub(crate) use watch::{Told, WATCH_SECONDS, follow, follow_labelled};
 pub(crate) struct Scope {
     /// Empty for every namespace.
     pub(crate) namespace: String,
-    /// Without ClusterSecretStores nothing outside of `namespace` is asked for, so that a role suffices.
+    /// Without ClusterSecretStores, ClusterExternalSecrets and ClusterPushSecrets nothing outside of `namespace` is asked for, so
+    /// that a role suffices.
     pub(crate) cluster_stores: bool,
 }
 
@@ -69,15 +73,33 @@ pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
         move |cx, listed| secret_stores(cx, listed, scope)
     });
     if !cx.settings.checks(StoreKind::SecretStore) {
-        // Whoever doesn't want SecretStores may have left their definition out: nobody waits for a listing that fails.
-        stores.listed = tokio::sync::watch::channel(true).1;
+        stores = unawaited(stores);
     }
     all.push(stores);
+    let (external, push) = (cx.settings.cluster_external_secrets, cx.settings.cluster_push_secrets);
     if scope.cluster_stores {
         all.push(start("clustersecretstores", cx, cluster_secret_stores));
         all.push(start("namespaces", cx, namespaces));
+    } else if external || push {
+        all.push(unawaited(start("namespaces", cx, namespaces)));
+    }
+    if external {
+        all.push(unawaited(start(
+            "clusterexternalsecrets",
+            cx,
+            fan_out::watches::declarations::<ClusterExternalSecret>,
+        )));
+    }
+    if push {
+        all.push(unawaited(start("clusterpushsecrets", cx, fan_out::watches::declarations::<ClusterPushSecret>)));
+        all.push(unawaited(start("pushsecrets", cx, fan_out::watches::push_secrets)));
     }
     all
+}
+
+/// Whoever doesn't want a kind may have left its definition out: nobody waits for a listing that fails.
+fn unawaited(watch: Watch) -> Watch {
+    Watch { listed: tokio::sync::watch::channel(true).1, ..watch }
 }
 
 fn start<F>(name: &'static str, cx: &Arc<Context>, run: impl FnOnce(Arc<Context>, Sender<bool>) -> F) -> Watch
@@ -111,12 +133,14 @@ async fn external_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) 
             external_secret_seen(&cx, object);
         }
         Told::Gone(object) => {
-            let key = Key::of(kube::Resource::meta(&object));
-            cx.world.remove_external_secret(&key);
-            cx.external_secrets.wake(key, Lane::Asked);
+            external_secret_gone(&cx, kube::Resource::meta(&object));
         }
         Told::Listed => {
-            for key in cx.world.retain_external_secrets(&present) {
+            let gone = cx.world.retain_external_secrets(&present);
+            if !gone.is_empty() {
+                fan_out::watches::external_secrets_missed(&cx);
+            }
+            for key in gone {
                 cx.external_secrets.wake(key, Lane::Asked);
             }
             present = HashSet::new();
@@ -134,6 +158,9 @@ pub(crate) fn external_secret_seen(
         DeserializeGuard(Ok(object)) => object,
         DeserializeGuard(Err(unreadable)) => {
             let is_news = cx.world.put_unreadable(&unreadable.metadata, &unreadable.error);
+            if is_news {
+                fan_out::watches::external_secret_unreadable(cx, &unreadable.metadata);
+            }
             return is_news.then(|| tokio::spawn(refuse_unreadable(cx.clone(), unreadable)));
         }
     };
@@ -141,16 +168,32 @@ pub(crate) fn external_secret_seen(
     let key = Key::of(&object.metadata);
     let lane = first_lane(&object);
     settled_elsewhere(cx, &key, &object);
-    match cx.world.put_external_secret(object) {
+    let kept_by = cx.world.about(&key, |brief| brief.kept_by().map(str::to_owned));
+    let keeps = child::owner(&object.metadata, ClusterExternalSecret::KIND).map(str::to_owned);
+    // What a ClusterExternalSecret's change came to in many namespaces is one question.
+    let now = clock::instant();
+    let round = cx.fan_out.asked_by_round(&object, now);
+    let asked = round.unwrap_or(now);
+    let change = cx.world.put_external_secret(object);
+    fan_out::watches::external_secret_seen(cx, &key, [kept_by, Some(keeps)], change, round.is_some());
+    match change {
         Change::New => {
             // Another object may have had the name before.
             deletions::settled(cx, &key, false);
-            cx.external_secrets.wake(key, lane);
+            cx.external_secrets.wake_for(key, lane, asked);
         }
-        Change::Relevant => cx.external_secrets.wake(key, Lane::Asked),
+        Change::Relevant => cx.external_secrets.wake_for(key, Lane::Asked, asked),
         Change::Irrelevant => {}
     }
     None
+}
+
+/// An ExternalSecret is gone.
+pub(crate) fn external_secret_gone(cx: &Context, meta: &ObjectMeta) {
+    let key = Key::of(meta);
+    cx.world.remove_external_secret(&key);
+    fan_out::watches::external_secret_gone(cx, &key, child::owner(meta, ClusterExternalSecret::KIND));
+    cx.external_secrets.wake(key, Lane::Asked);
 }
 
 /// Why an object is looked at that nobody asked about.
@@ -423,21 +466,39 @@ fn consumers_changed(cx: &Arc<Context>, store: &StoreKey, consumers: &BTreeSet<S
 
 async fn namespaces(cx: Arc<Context>, listed: Sender<bool>) {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(cx.client.clone());
+    let mut present = HashSet::new();
     follow(&cx.supervision, api, listed, |told| match told {
-        Told::Restarted | Told::Listed => {}
-        Told::Present { object, listing: _ } => {
-            let name = object.metadata.name.unwrap_or_default();
-            let labels = object.metadata.labels.unwrap_or_default();
-            let before = cx.world.namespace_labels(&name);
-            let changed = before.is_some_and(|before| *before != labels);
-            cx.world.put_namespace(&name, Some(labels));
-            if changed {
-                namespace_changed(&cx, &name);
+        Told::Restarted => present.clear(),
+        Told::Present { object, listing } => {
+            let name = object.metadata.name.clone().unwrap_or_default();
+            if listing {
+                present.insert(name.clone());
             }
+            namespace_seen(&cx, &name, Some(NamespaceSeen::of(object.metadata)));
         }
-        Told::Gone(object) => cx.world.put_namespace(&object.metadata.name.unwrap_or_default(), None),
+        Told::Gone(object) => namespace_seen(&cx, &object.metadata.name.unwrap_or_default(), None),
+        Told::Listed => {
+            for (name, _) in cx.world.namespaces() {
+                if !present.contains(&name) {
+                    namespace_seen(&cx, &name, None);
+                }
+            }
+            present = HashSet::new();
+            fan_out::watches::namespaces_listed(&cx);
+        }
     })
     .await;
+}
+
+/// A namespace exists in this version, or doesn't any more.
+pub(crate) fn namespace_seen(cx: &Arc<Context>, name: &str, seen: Option<NamespaceSeen>) {
+    let before = cx.world.put_namespace(name, seen.clone());
+    if let (Some(before), Some(seen)) = (&before, &seen)
+        && before.labels != seen.labels
+    {
+        namespace_changed(cx, name);
+    }
+    fan_out::watches::namespace_changed(cx, name, before.as_ref(), seen.as_ref());
 }
 
 /// New labels may let a namespace use a ClusterSecretStore: what failed there is tried again.

@@ -12,6 +12,7 @@ mod dependencies;
 mod dispatch;
 mod events;
 mod external_secret;
+mod fan_out;
 #[cfg(test)]
 mod fixtures;
 mod health;

@@ -29,6 +29,8 @@ pub(crate) enum Next {
     OnChange,
     /// After this time, and a little more that is the key's own: see [`Queue::done`].
     After(Duration),
+    /// At this instant, together with others.
+    At(Instant),
     /// After the key's own backoff; its failures are counted on.
     Backoff,
     /// Not before this time, because the backend said so; the failure is counted.
@@ -115,17 +117,22 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
     /// Puts `key` into `lane`. A key that waits already only ever becomes more urgent; one that is being worked on is
     /// looked at again afterwards.
     pub(crate) fn wake(&mut self, key: K, lane: Lane, now: Instant) {
+        self.wake_for(key, lane, now, now);
+    }
+
+    /// As [`Queue::wake`], for what was asked before: an answer of that time will do.
+    pub(crate) fn wake_for(&mut self, key: K, lane: Lane, asked: Instant, now: Instant) {
         let entry = self.entries.entry(key.clone()).or_insert(Entry {
             state: State::Idle,
             failures: 0,
             due: None,
-            asked: now,
+            asked,
             since: now,
             group: None,
             place: 0,
-            running: now,
+            running: asked,
         });
-        entry.asked = entry.asked.max(now);
+        entry.asked = entry.asked.max(asked);
         let mut lane = lane;
         match entry.state {
             State::Ready(present) if present <= lane => return,
@@ -148,7 +155,7 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
                 return;
             }
             State::Idle => {
-                entry.asked = now;
+                entry.asked = asked;
                 entry.since = now;
             }
         }
@@ -227,6 +234,10 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
             Next::After(wait) => {
                 entry.failures = 0;
                 Some(wait + (wait / 50).min(SPREAD_CAP) * share(&key, 1000) / 1000)
+            }
+            Next::At(instant) => {
+                entry.failures = 0;
+                Some(instant.saturating_duration_since(now))
             }
             Next::Backoff => {
                 entry.failures = entry.failures.saturating_add(1);

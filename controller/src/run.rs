@@ -18,10 +18,11 @@ use crate::args::{Args, listen_address};
 use crate::clock;
 use crate::context::{Context, Settings};
 use crate::events::Events;
+use crate::fan_out::FanOut;
 use crate::supervision::{LOOK, Supervision};
 use crate::tenure::guard::Guard;
 use crate::tenure::{self, Tenure};
-use crate::workers::{ExternalSecrets, Stores};
+use crate::workers::{Declarations, ExternalSecrets, Stores};
 use crate::workqueue::Workqueue;
 use crate::{api_client, dispatch, health, ingest, recovery};
 
@@ -77,6 +78,7 @@ async fn serve(args: Args) -> Result<(), String> {
         deletions: Default::default(),
         external_secrets: Arc::new(Workqueue::new(PER_STORE_LEAST.max(PER_STORE * usize::from(args.concurrent)))),
         stores: Arc::new(Workqueue::new(STORES_AT_A_TIME)),
+        fan_out: FanOut::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
         templates: template::Engine::new(template::Functions::eso(), args.delims(), template::Limits::default()),
         environment,
@@ -90,6 +92,9 @@ async fn serve(args: Args) -> Result<(), String> {
             flood_gate: args.enable_flood_gate,
             cluster_stores: args.enable_cluster_store_reconciler,
             secret_stores: args.enable_secret_store_reconciler,
+            // Who may only see one namespace can't keep anything in others.
+            cluster_external_secrets: args.enable_cluster_external_secret_reconciler && args.namespace.is_empty(),
+            cluster_push_secrets: args.enable_cluster_push_secret_reconciler && args.namespace.is_empty(),
             generic_targets: args.unsafe_allow_generic_targets,
             adopt_existing: args.adopt_existing_secrets,
             deletion_brake: args.brake(),
@@ -153,13 +158,15 @@ async fn work(cx: Arc<Context>, concurrent: u16, listed: health::Listings) -> Re
     health::all_listed(listed).await?;
     cx.supervision.external_secrets.start(usize::from(concurrent));
     cx.supervision.stores.start(STORES_AT_A_TIME);
+    cx.supervision.declarations.start(FanOut::AT_A_TIME);
     let stores = dispatch::run(cx.stores.clone(), Arc::new(Stores(cx.clone())), STORES_AT_A_TIME);
+    let declarations = dispatch::run(cx.fan_out.queue.clone(), Arc::new(Declarations(cx.clone())), FanOut::AT_A_TIME);
     let objects = dispatch::run(cx.external_secrets.clone(), Arc::new(ExternalSecrets(cx)), concurrent.into());
-    futures::future::try_join(stores, objects).await.map(|((), ())| ())
+    futures::future::try_join3(stores, declarations, objects).await.map(|((), (), ())| ())
 }
 
 /// Keeps the queues' gauges up to date, and an eye on them.
-async fn measure(cx: Arc<Context>) -> Result<(), String> {
+pub(crate) async fn measure(cx: Arc<Context>) -> Result<(), String> {
     let mut tick = tokio::time::interval(LOOK);
     // After a pause of the whole process, no looks in a row at one state.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -170,9 +177,13 @@ async fn measure(cx: Arc<Context>) -> Result<(), String> {
         let external_secrets = measure_queue(&cx.metrics, "externalsecret", depths) || overdue > LOOK;
         let (depths, overdue) = cx.stores.gauge();
         let stores = measure_queue(&cx.metrics, "secretstore", depths) || overdue > LOOK;
-        cx.supervision.look(external_secrets, stores);
-        // Nobody can use an answer that is older than what still waits.
-        cx.engine.forget_before(cx.external_secrets.oldest_trigger());
+        let (depths, overdue) = cx.fan_out.queue.gauge();
+        let declarations = measure_queue(&cx.metrics, "clusterexternalsecret", depths) || overdue > LOOK;
+        cx.supervision.look(external_secrets, stores, declarations);
+        // Nobody can use an answer that is older than what still waits, or is just being made.
+        let waiting = cx.external_secrets.oldest_trigger();
+        let coming = cx.fan_out.oldest_round(clock::instant());
+        cx.engine.forget_before(coming.map_or(waiting, |coming| waiting.min(coming)));
     }
 }
 

@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::context::Context;
 use crate::external_secret::store_key;
+use crate::fan_out::{self, DeclarationKey};
 use crate::health::{Listings, all_listed};
 use crate::ingest::first_lane_of;
 use crate::world::{Brief, Key, StoreKey};
@@ -169,6 +170,14 @@ impl Tenure {
             return 0;
         }
         buckets::bucket(&[store.kind.as_str(), &store.namespace, &store.name], self.count)
+    }
+
+    /// The bucket of a ClusterExternalSecret or ClusterPushSecret.
+    pub(crate) fn bucket_of_declaration(&self, key: &DeclarationKey) -> u16 {
+        if self.count == 1 {
+            return 0;
+        }
+        buckets::bucket(&[key.kind.metric().as_str(), &key.name], self.count)
     }
 
     /// Whether what is in the bucket is this process's to reconcile.
@@ -339,6 +348,7 @@ fn wake(cx: &Context, buckets: &[u16]) {
     let lane_of = |key: Key| cx.world.about(&key, first_lane_of).map(|lane| (key, lane));
     let mine: Vec<(Key, Lane)> = mine.into_iter().filter_map(lane_of).collect();
     cx.external_secrets.wake_all(mine);
+    fan_out::watches::wake_buckets(cx, buckets);
 }
 
 #[cfg(test)]

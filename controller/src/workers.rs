@@ -11,6 +11,7 @@ use telemetry::{Kind, Lane};
 use crate::clock;
 use crate::context::Context;
 use crate::dispatch::{Slot, Work};
+use crate::fan_out::{self, DeclarationKey};
 use crate::queue::{Job, Next};
 use crate::world::{Key, StoreKey};
 use crate::{external_secret, secret_store};
@@ -88,5 +89,42 @@ impl Work<StoreKey, ()> for Stores {
 
     fn exists(&self, key: &StoreKey) -> bool {
         self.0.world.store(key).is_some()
+    }
+}
+
+/// Reconciles ClusterExternalSecrets and ClusterPushSecrets.
+pub(crate) struct Declarations(pub(crate) Arc<Context>);
+
+impl Work<DeclarationKey, ()> for Declarations {
+    fn group_of(&self, _: &DeclarationKey) -> Option<()> {
+        None
+    }
+
+    async fn work(&self, job: &Job<DeclarationKey>, _: Slot) -> Next {
+        let (Self(cx), Job { key, lane, asked, waited }) = (self, job);
+        cx.metrics.queue_wait("clusterexternalsecret", *lane, *waited);
+        let kind = key.kind.metric();
+        let turn = cx.supervision.declarations.begin(kind.as_str());
+        let started = clock::instant();
+        let next = fan_out::reconcile(cx, key, *asked).await;
+        if self.exists(key) {
+            if cx.tenure.holds(cx.tenure.bucket_of_declaration(key)) {
+                let took = clock::instant().saturating_duration_since(started);
+                cx.metrics.reconciled(kind, &key.name, "", took);
+            } else {
+                cx.metrics.disown(kind, &key.name, "");
+            }
+        }
+        turn.end(next);
+        next
+    }
+
+    fn panicked(&self, key: &DeclarationKey) {
+        let kind = key.kind.metric().as_str();
+        tracing::error!(kind, name = key.name, "reconciling this object panicked; please report it");
+    }
+
+    fn exists(&self, key: &DeclarationKey) -> bool {
+        self.0.fan_out.exists(key)
     }
 }

@@ -29,6 +29,12 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
         self.changed.notify_one();
     }
 
+    /// See [`Queue::wake_for`].
+    pub(crate) fn wake_for(&self, key: K, lane: Lane, asked: Instant) {
+        self.lock().wake_for(key, lane, asked, clock::instant());
+        self.changed.notify_one();
+    }
+
     /// Wakes keys for one and the same reason: what is read for one of them serves the others.
     pub(crate) fn wake_all(&self, keys: impl IntoIterator<Item = (K, Lane)>) {
         let mut queue = self.lock();

@@ -18,7 +18,7 @@ use crate::turns::Turns;
 use kept::Kept;
 
 pub(crate) use kept::{Brief, Ready};
-pub(crate) use records::{Key, Memory, SecretSeen, StoreCheck, StoreKey, StoreRecord, Verified};
+pub(crate) use records::{Key, Memory, NamespaceSeen, SecretSeen, StoreCheck, StoreKey, StoreRecord, Verified};
 
 /// An ExternalSecret whose last version can't be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ struct Inner {
     /// Stores that are being deleted and held, and by what.
     held: HashMap<StoreKey, String>,
     secrets: HashMap<Key, SecretSeen>,
-    namespaces: HashMap<String, Arc<BTreeMap<String, String>>>,
+    namespaces: HashMap<String, NamespaceSeen>,
     dependencies: Dependencies,
 }
 
@@ -307,15 +307,27 @@ impl World {
     }
 
     pub(crate) fn namespace_labels(&self, name: &str) -> Option<Arc<BTreeMap<String, String>>> {
-        self.read().namespaces.get(name).cloned()
+        self.read().namespaces.get(name).map(|seen| seen.labels.clone())
     }
 
-    pub(crate) fn put_namespace(&self, name: &str, labels: Option<BTreeMap<String, String>>) {
+    /// Notes a namespace; `None` forgets it. Answers what was known before.
+    pub(crate) fn put_namespace(&self, name: &str, seen: Option<NamespaceSeen>) -> Option<NamespaceSeen> {
         let mut inner = self.write();
-        match labels {
-            Some(labels) => inner.namespaces.insert(name.to_owned(), Arc::new(labels)),
+        match seen {
+            Some(seen) => inner.namespaces.insert(name.to_owned(), seen),
             None => inner.namespaces.remove(name),
-        };
+        }
+    }
+
+    /// All namespaces.
+    pub(crate) fn namespaces(&self) -> Vec<(String, NamespaceSeen)> {
+        self.read().namespaces.iter().map(|(name, seen)| (name.clone(), seen.clone())).collect()
+    }
+
+    /// The names of those that `wanted` picks.
+    pub(crate) fn namespaces_that(&self, wanted: impl Fn(&NamespaceSeen) -> bool) -> Vec<String> {
+        let inner = self.read();
+        inner.namespaces.iter().filter(|(_, seen)| wanted(seen)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Notes that `reader` is about to read a Secret or ConfigMap: a change from now on must find it.
@@ -429,7 +441,8 @@ pub(crate) fn is_older(candidate: &ObjectMeta, known: &ObjectMeta) -> bool {
     candidate.uid == known.uid && matches!((number(candidate), number(known)), (Some(new), Some(old)) if new < old)
 }
 
-fn is_relevant(before: &ObjectMeta, after: &ObjectMeta) -> bool {
+/// Whether anything changed that a reconcile looks at: not what the object's own controller writes.
+pub(crate) fn is_relevant(before: &ObjectMeta, after: &ObjectMeta) -> bool {
     before.uid != after.uid
         || before.generation != after.generation
         || before.labels != after.labels

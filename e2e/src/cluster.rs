@@ -340,6 +340,7 @@ pub fn yaml_files(path: &Path) -> Result<Vec<PathBuf>> {
 fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
     let (plural, namespaced) = match kind {
         "Certificate" => ("certificates", true),
+        "ClusterExternalSecret" => ("clusterexternalsecrets", false),
         "ClusterGenerator" => ("clustergenerators", false),
         "ClusterRole" => ("clusterroles", false),
         "ClusterRoleBinding" => ("clusterrolebindings", false),

@@ -44,6 +44,8 @@ pub enum EventReason {
     InvalidStoreConfiguration,
     /// A store that is being deleted is still used. The reference has no such event.
     StoreInUse,
+    /// A ClusterPushSecret can't do anything.
+    Errored,
 }
 
 impl EventReason {
@@ -61,6 +63,7 @@ impl EventReason {
             Self::StoreUnmaintained => "StoreUnmaintained",
             Self::InvalidStoreConfiguration => "InvalidStoreConfiguration",
             Self::StoreInUse => "StoreInUse",
+            Self::Errored => "Errored",
         }
     }
 
@@ -76,7 +79,8 @@ impl EventReason {
             | Self::ValidationUnknown
             | Self::StoreUnmaintained
             | Self::InvalidStoreConfiguration
-            | Self::StoreInUse => false,
+            | Self::StoreInUse
+            | Self::Errored => false,
         }
     }
 }

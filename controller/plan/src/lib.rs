@@ -2,7 +2,7 @@
 //!
 //! Lives here: what to fetch and what it means ([`data`], [`rewrite`]), whether a refresh is due ([`refresh`]), what
 //! templates make of it ([`mod@template`]), the target ([`target`], [`generic_target`]), what holds the controller back
-//! ([`pause`], [`adoption`], [`brake`]), what selectors select ([`label_selector`]), whose turn it is ([`lease`],
+//! ([`pause`], [`adoption`], [`brake`]), what one declaration means in many namespaces ([`fan_out`]), what selectors select ([`label_selector`]), whose turn it is ([`lease`],
 //! [`shards`]), and what is reported ([`status`], [`failures`], [`store`], [`event`]).
 //! Deliberately not here: anything that reads or writes; this crate lists no runtime and no client.
 
@@ -13,6 +13,7 @@ pub mod data;
 pub mod decode;
 pub mod event;
 pub mod failures;
+pub mod fan_out;
 pub mod generic_target;
 pub mod hash;
 pub mod keys;

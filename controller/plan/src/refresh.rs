@@ -9,6 +9,7 @@ use api::{GoDuration, RefreshPolicy, SyncWindows};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::shards;
 use crate::sync_window;
 
 /// The interval of an object without one.
@@ -33,6 +34,9 @@ pub struct RefreshInput<'a> {
     pub refresh_time: Option<Timestamp>,
     /// The target Secret is there, managed, and holds the data that its hash tells.
     pub secret_valid: bool,
+    /// The ClusterExternalSecret that keeps the object, if one does: its objects fall due together, so that one read serves
+    /// them all.
+    pub kept_by: Option<&'a str>,
 }
 
 /// Why an object is due.
@@ -79,8 +83,38 @@ pub enum Next {
     Never,
     /// After this long.
     After(Duration),
+    /// At this time, with all others that the same ClusterExternalSecret keeps.
+    At(Timestamp),
     /// With growing pauses.
     Backoff,
+}
+
+/// The times at which all objects of one ClusterExternalSecret fall due: whole seconds, a period apart, those of another one
+/// at others.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    period: i64,
+    phase: i64,
+}
+
+impl Grid {
+    /// None for an object that nobody keeps, or whose interval isn't of whole seconds: refresh times are.
+    fn of(input: &RefreshInput<'_>, interval: GoDuration) -> Option<Self> {
+        const SECOND: i64 = 1_000_000_000;
+        let nanoseconds = interval.as_nanos();
+        let period = nanoseconds / SECOND;
+        if period < 1 || nanoseconds % SECOND != 0 {
+            return None;
+        }
+        let hash = shards::hash(&["ClusterExternalSecret", input.kept_by?]);
+        Some(Self { period, phase: i64::try_from(hash % period.unsigned_abs()).unwrap_or_default() })
+    }
+
+    /// The first of its times after this one: a period later at most.
+    fn after(self, time: Timestamp) -> Option<Timestamp> {
+        let passed = (time.as_second() - self.phase).rem_euclid(self.period);
+        Timestamp::from_second(time.as_second().checked_add(self.period - passed)?).ok()
+    }
 }
 
 /// Decides whether to refresh at `now`. An invalid target is due under every policy, interval and window.
@@ -112,7 +146,10 @@ fn policy_says(input: &RefreshInput<'_>, now: Timestamp) -> Option<Why> {
             if elapsed < 0 {
                 return Some(Why::ClockWentBack);
             }
-            let over = elapsed > i128::from(interval.as_nanos());
+            let over = match Grid::of(input, interval).and_then(|grid| grid.after(refreshed)) {
+                Some(time) => now >= time,
+                None => elapsed > i128::from(interval.as_nanos()),
+            };
             let open = input.sync_windows.is_none_or(|windows| sync_window::allowed(windows, now, input.zone));
             (over && open).then_some(Why::Interval)
         }
@@ -129,14 +166,21 @@ pub fn next(input: &RefreshInput<'_>, now: Timestamp) -> Next {
     let Some(refreshed) = input.refresh_time else { return Next::After(period) };
     let elapsed = elapsed(refreshed, now);
     let remaining = i128::from(interval.as_nanos()) - elapsed;
-    if elapsed >= 0 && remaining > 0 {
-        return Next::After(nanoseconds(remaining));
+    let grid = match input.policy {
+        None | Some(RefreshPolicy::Periodic) => Grid::of(input, interval),
+        Some(RefreshPolicy::CreatedOnce | RefreshPolicy::OnChange) => None,
+    };
+    match grid.and_then(|grid| grid.after(refreshed)) {
+        Some(time) if elapsed >= 0 && now < time => return Next::At(time),
+        None if elapsed >= 0 && remaining > 0 => return Next::After(nanoseconds(remaining)),
+        Some(_) | None => {}
     }
     match input.policy {
         Some(RefreshPolicy::CreatedOnce | RefreshPolicy::OnChange) => Next::After(period),
         None | Some(RefreshPolicy::Periodic) => match input.sync_windows {
             Some(windows) if elapsed >= 0 && !sync_window::allowed(windows, now, input.zone) => {
                 match sync_window::next_change(windows, now, input.zone) {
+                    Some(change) if grid.is_some() => Next::At(change),
                     Some(change) => Next::After(nanoseconds(self::elapsed(now, change))),
                     None => Next::After(period),
                 }
@@ -204,6 +248,7 @@ mod tests {
         synced_resource_version: "1-x",
         refresh_time: None,
         secret_valid: true,
+        kept_by: None,
     };
 
     fn at(text: &str) -> Timestamp {
@@ -259,6 +304,49 @@ mod tests {
         for (input, now, want) in cases {
             assert_eq!(next(&input, at(now)), want, "{input:?} at {now}");
         }
+    }
+
+    #[test]
+    fn objects_of_one_cluster_external_secret_fall_due_together_and_once_an_interval() {
+        let next_of = |name: &'static str, refreshed: &str, interval: i64| {
+            let interval = Some(GoDuration(interval));
+            let input = RefreshInput { kept_by: Some(name), refresh_time: Some(at(refreshed)), interval, ..BASE };
+            (input, next(&input, at(refreshed)))
+        };
+        const HOUR: i64 = 3_600_000_000_000;
+        let mut times = std::collections::BTreeSet::new();
+        for name in ["registry", "ca", "datadog"] {
+            let (mut all, mut refreshed) = (std::collections::BTreeSet::new(), at("10:00:00"));
+            let Next::At(due) = next_of(name, "10:00:00", HOUR).1 else { panic!("{name}") };
+            while refreshed < due {
+                let input = RefreshInput { kept_by: Some(name), refresh_time: Some(refreshed), ..BASE };
+                let Next::At(time) = next(&input, refreshed) else { panic!("{refreshed}") };
+                assert!(time > refreshed && time <= refreshed + Duration::from_secs(3600), "never late");
+                let nearly = time - Duration::from_nanos(1);
+                assert_eq!((super::due(&input, nearly), next(&input, nearly)), (Due::Wait, Next::At(time)));
+                assert_eq!(super::due(&input, time), Due::Now(Why::Interval));
+                all.insert(time);
+                refreshed += Duration::from_secs(97);
+            }
+            assert_eq!(all.len(), 1, "whenever they were refreshed in the hour before");
+            // Refreshed a moment after its time, it waits for the next one.
+            let input = RefreshInput { kept_by: Some(name), refresh_time: Some(due), ..BASE };
+            assert_eq!(next(&input, due + Duration::from_millis(900)), Next::At(due + Duration::from_secs(3600)));
+            times.extend(all);
+        }
+        assert_eq!(times.len(), 3, "those of different ones don't");
+        // Times of refreshes are told in whole seconds.
+        assert_eq!(next_of("ca", "10:00:00", 1_500_000_000).1, Next::After(Duration::from_millis(1500)));
+        let (input, _) = next_of("ca", "10:00:00", HOUR);
+        let onchange = RefreshInput { policy: Some(RefreshPolicy::OnChange), ..input };
+        assert_eq!(next(&onchange, at("10:00:00")), Next::After(Duration::from_secs(3600)));
+        let night = night();
+        let windowed = RefreshInput { sync_windows: Some(&night), ..input };
+        assert_eq!(next(&windowed, at("12:00:00")), Next::At(at("22:00:00")));
+        assert_eq!(
+            due(&RefreshInput { refresh_time: Some(at("13:00:00")), ..input }, at("12:00:00")),
+            Due::Now(Why::ClockWentBack)
+        );
     }
 
     #[test]

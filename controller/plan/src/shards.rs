@@ -54,7 +54,8 @@ pub fn step(me: &str, wished: Option<&str>, holder: Option<&str>) -> Step {
     }
 }
 
-fn hash(parts: &[&str]) -> u64 {
+/// A number for a list of parts, the same in every version of this program.
+pub(crate) fn hash(parts: &[&str]) -> u64 {
     let mut hasher = Sha3_224::new();
     for part in parts {
         hasher.update(part.as_bytes());

@@ -115,6 +115,8 @@ fn sooner(next: Next, wait: Duration) -> Next {
     match next {
         Next::OnChange => Next::After(wait),
         Next::After(later) => Next::After(later.min(wait)),
+        Next::At(instant) if instant <= clock::instant() + wait => next,
+        Next::At(_) => Next::After(wait),
         Next::Backoff | Next::FailedFor(_) => next,
     }
 }

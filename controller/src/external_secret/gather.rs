@@ -1,23 +1,26 @@
 //! Reads what a decision about one ExternalSecret needs. I/O; writes nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::{
-    ClusterSecretStore, CreationPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, SecretStore,
-    StoreKind,
+    ClusterExternalSecret, ClusterSecretStore, CreationPolicy, ExternalSecret, ExternalSecretSpec,
+    ExternalSecretStatus, SecretStore, StoreKind,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kube::Api;
 use kube::core::DeserializeGuard;
 use plan::data::{self, StoreName};
+use plan::fan_out::child;
 use plan::refresh::{self, Follows, RefreshInput};
 use plan::secret_object::SecretObject;
 use plan::{hash, status, store, target};
 
 use super::{finalizer, pause};
+use crate::clock;
 use crate::context::Context;
+use crate::fan_out::Appointments;
 use crate::ingest;
 use crate::queue::Next;
 use crate::secret_store;
@@ -54,6 +57,11 @@ pub(crate) struct Live {
     pub(crate) sync_version: String,
     /// As the settings have it.
     pub(crate) zone: TimeZone,
+    /// The ClusterExternalSecret that keeps it, and when those that it keeps come.
+    pub(crate) kept_by: Option<String>,
+    pub(crate) appointments: Arc<Appointments>,
+    /// Now, by the clock that timers go by.
+    pub(crate) instant: Instant,
 }
 
 /// What is known of the target Secret.
@@ -70,6 +78,7 @@ pub(crate) enum Existing {
 
 /// See the module.
 pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::Error> {
+    let instant = clock::instant();
     if cx.world.is_unreadable(key) {
         return Ok(Seen::Unreadable);
     }
@@ -135,7 +144,22 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
     );
     let status = object.status.clone().unwrap_or_default();
     let (key, zone) = (key.clone(), cx.settings.zone.clone());
-    Ok(Seen::Live(Box::new(Live { key, status, target, existing, intact, memory, sync_version, zone, object })))
+    let kept_by = child::owner(&object.metadata, ClusterExternalSecret::KIND).map(str::to_owned);
+    let appointments = cx.fan_out.appointments.clone();
+    Ok(Seen::Live(Box::new(Live {
+        key,
+        status,
+        target,
+        existing,
+        intact,
+        memory,
+        sync_version,
+        zone,
+        kept_by,
+        appointments,
+        instant,
+        object,
+    })))
 }
 
 /// A store's record. The watches of objects and stores don't run in step: before a store counts as missing, the API
@@ -286,29 +310,36 @@ impl Live {
             synced_resource_version: self.status.synced_resource_version.as_deref().unwrap_or_default(),
             refresh_time: self.status.refresh_time.as_ref().map(|time| time.0),
             secret_valid: self.intact,
+            kept_by: self.kept_by.as_deref(),
         }
     }
 
     /// When to look again at an object that isn't due.
     pub(crate) fn next_wakeup(&self, now: Timestamp) -> Next {
         let next = refresh::next(&self.refresh_input(), now);
-        to_queue(match (next, self.follows(now)) {
+        let next = match (next, self.follows(now)) {
             (refresh::Next::After(next), Follows::After(opening)) => refresh::Next::After(next.min(opening)),
+            (refresh::Next::At(time), Follows::After(opening)) if now + opening < time => refresh::Next::After(opening),
             (next, Follows::Now | Follows::After(_) | Follows::Never) => next,
-        })
+        };
+        self.to_queue(next, now)
     }
 
     /// When to look again at an object that was synced at `now`.
     pub(crate) fn next_after_sync(&self, now: Timestamp) -> Next {
-        to_queue(refresh::next(&RefreshInput { refresh_time: Some(now), ..self.refresh_input() }, now))
+        self.to_queue(refresh::next(&RefreshInput { refresh_time: Some(now), ..self.refresh_input() }, now), now)
     }
-}
 
-fn to_queue(next: refresh::Next) -> Next {
-    match next {
-        refresh::Next::Never => Next::OnChange,
-        refresh::Next::After(wait) => Next::After(wait),
-        refresh::Next::Backoff => Next::Backoff,
+    fn to_queue(&self, next: refresh::Next, now: Timestamp) -> Next {
+        match next {
+            refresh::Next::Never => Next::OnChange,
+            refresh::Next::After(wait) => Next::After(wait),
+            refresh::Next::At(time) => {
+                let declaration = self.kept_by.as_deref().unwrap_or_default();
+                Next::At(self.appointments.at(declaration, time, (now, self.instant)))
+            }
+            refresh::Next::Backoff => Next::Backoff,
+        }
     }
 }
 
@@ -318,7 +349,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::clock;
     use crate::dispatch::Slot;
     use crate::fixtures;
     use crate::tenure::Tenure;

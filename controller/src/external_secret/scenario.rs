@@ -24,7 +24,7 @@ use crate::context::{Context, Settings};
 use crate::events::Writer;
 use crate::fixtures;
 use crate::queue::Next;
-use crate::world::{Key, Memory, SecretSeen, StoreRecord};
+use crate::world::{Key, Memory, NamespaceSeen, SecretSeen, StoreRecord};
 
 const CORE: &str = "/api/v1/namespaces/shop/";
 const OURS: &str = "/apis/external-secrets.io/v1/namespaces/shop/";
@@ -328,7 +328,7 @@ impl Stage {
                 world.put_secret(&in_shop(name), seen.managed.then_some(seen));
             } else if path.starts_with("/api/v1/namespaces/") {
                 let labels = serde_json::from_value(object["metadata"]["labels"].clone()).unwrap_or_default();
-                world.put_namespace(name, Some(labels));
+                world.put_namespace(name, Some(NamespaceSeen { labels: Arc::new(labels), ..NamespaceSeen::default() }));
             }
         }
         for path in self.known.keys().filter(|path| !objects.contains_key(*path)) {
@@ -454,6 +454,7 @@ pub(crate) fn shown(next: Next) -> String {
     match next {
         Next::OnChange => "never".into(),
         Next::After(wait) => format!("after {}s", wait.as_secs()),
+        Next::At(_) => "together with others".into(),
         Next::Backoff => "backoff".into(),
         Next::FailedFor(wait) => format!("failed for {}s", wait.as_secs()),
     }

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use api::ExternalSecret;
+use api::{ClusterExternalSecret, ExternalSecret};
+use plan::fan_out::child;
 use plan::{data, status};
 
 use super::records::StoreKey;
@@ -28,6 +29,8 @@ pub(crate) struct Brief {
     pub(crate) deleting: bool,
     /// Its target is of another kind than Secret.
     pub(crate) generic: bool,
+    /// The ClusterExternalSecret that keeps it.
+    kept_by: Option<Box<str>>,
 }
 
 /// What a condition Ready says.
@@ -60,7 +63,13 @@ impl Brief {
             synced: status.as_ref().is_some_and(|status| status.synced_resource_version.is_some()),
             deleting: metadata.deletion_timestamp.is_some(),
             generic: spec.target.manifest.is_some(),
+            kept_by: child::owner(metadata, ClusterExternalSecret::KIND).map(Box::from),
         }
+    }
+
+    /// The ClusterExternalSecret that keeps it.
+    pub(crate) fn kept_by(&self) -> Option<&str> {
+        self.kept_by.as_deref()
     }
 
     /// The store that it is about: see [`data::main_store`].
@@ -210,7 +219,7 @@ mod tests {
         for (status, ready, synced) in cases {
             let brief =
                 Brief::of(&object(json!({"target": {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}}), status));
-            let want = Brief { stores: Box::default(), ready, synced, deleting: false, generic: true };
+            let want = Brief { stores: Box::default(), ready, synced, deleting: false, generic: true, kept_by: None };
             assert_eq!(brief, want);
         }
     }

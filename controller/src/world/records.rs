@@ -3,12 +3,14 @@
 //! Deliberately not here: where it is kept, and how it is found (`world`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::{ClusterSecretStore, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use plan::event::Note;
 use plan::names::{MANAGED_LABEL, OWNER_LABEL};
 
+use crate::fan_out::finalizers::holders;
 use crate::turns::Turn;
 
 /// A namespaced object of one kind.
@@ -73,6 +75,26 @@ fn slim(meta: ObjectMeta) -> ObjectMeta {
         .filter(|(key, _)| KEPT_ANNOTATIONS.contains(&key.as_str()))
         .collect();
     ObjectMeta { annotations: Some(annotations), managed_fields: None, labels: None, ..meta }
+}
+
+/// What is kept of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NamespaceSeen {
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
+    /// It is being deleted.
+    pub(crate) terminating: bool,
+    /// The ClusterExternalSecrets for whose sake the reference holds it.
+    pub(crate) holders: Box<[Box<str>]>,
+}
+
+impl NamespaceSeen {
+    pub(crate) fn of(meta: ObjectMeta) -> Self {
+        Self {
+            terminating: meta.deletion_timestamp.is_some(),
+            holders: holders(&meta),
+            labels: Arc::new(meta.labels.unwrap_or_default()),
+        }
+    }
 }
 
 /// What is kept of a Secret that is managed or referenced; foreign Secrets leave no trace.

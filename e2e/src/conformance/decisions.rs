@@ -88,6 +88,7 @@ pub(super) fn refresh(input: &Value) -> Answer {
             synced_resource_version: text(input, "syncedResourceVersion"),
             refresh_time: time(input, "refreshTime")?,
             secret_valid: true,
+            kept_by: None,
         },
         time(input, "now")?.ok_or("now is missing")?,
     );

@@ -15,11 +15,21 @@ pub enum Kind {
     SecretStore,
     /// ClusterSecretStore.
     ClusterSecretStore,
+    /// ClusterExternalSecret.
+    ClusterExternalSecret,
+    /// ClusterPushSecret.
+    ClusterPushSecret,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::ExternalSecret, Self::SecretStore, Self::ClusterSecretStore];
+    pub const ALL: [Self; 5] = [
+        Self::ExternalSecret,
+        Self::SecretStore,
+        Self::ClusterSecretStore,
+        Self::ClusterExternalSecret,
+        Self::ClusterPushSecret,
+    ];
 
     /// What the names of its series begin with.
     pub fn as_str(self) -> &'static str {
@@ -27,6 +37,8 @@ impl Kind {
             Self::ExternalSecret => "externalsecret",
             Self::SecretStore => "secretstore",
             Self::ClusterSecretStore => "clustersecretstore",
+            Self::ClusterExternalSecret => "clusterexternalsecret",
+            Self::ClusterPushSecret => "clusterpushsecret",
         }
     }
 }
@@ -92,7 +104,7 @@ pub struct Metrics {
     runtime: Runtime,
     objects: Objects,
     provider_calls: CounterVec,
-    reconcile_seconds: [HistogramVec; 3],
+    reconcile_seconds: [HistogramVec; Kind::ALL.len()],
     queue_depth: IntGaugeVec,
     queue_wait: HistogramVec,
     watch_silence: IntGaugeVec,
@@ -195,7 +207,13 @@ impl Metrics {
                 "Calls that the store answered by asking for fewer",
                 &STORE,
             )?,
-            reconcile_seconds: [seconds("externalsecret")?, seconds("secretstore")?, seconds("clustersecretstore")?],
+            reconcile_seconds: [
+                seconds("externalsecret")?,
+                seconds("secretstore")?,
+                seconds("clustersecretstore")?,
+                seconds("clusterexternalsecret")?,
+                seconds("clusterpushsecret")?,
+            ],
             queue_depth,
             queue_wait,
             watch_silence,
