@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use provider::{Calls, Error, ErrorKind, Find, Payload, Provider, ReadKey};
+use provider::{Calls, Error, ErrorKind, Find, Payload, Place, Provider, ReadKey};
 use secret::SecretMap;
 use telemetry::{CallStatus, Metrics};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::breaker::{Breaker, Change, Sign};
 use crate::clock;
@@ -18,6 +18,7 @@ use crate::flights::{Began, panicked};
 use crate::handle::FIND;
 use crate::identity::StoreIdentity;
 use crate::pace::Pace;
+use crate::writes::EXISTS as LOOK;
 
 /// Calls at a time that may hold several reads. While fewer are up a read goes at once, by itself; what comes meanwhile
 /// goes together when one ends.
@@ -36,6 +37,8 @@ pub(crate) type Recovered = Arc<Mutex<Option<mpsc::UnboundedSender<StoreIdentity
 enum Question {
     Read(ReadKey),
     Find(Find),
+    /// A refused write is asked for as a look: it writes nothing.
+    Exists(Place),
 }
 
 struct Waiting {
@@ -85,6 +88,7 @@ struct State {
     alone: Line,
     in_flight: usize,
     in_flight_together: usize,
+    writes: usize,
     breaker: Breaker,
     pace: Pace,
     suspects: VecDeque<Question>,
@@ -150,6 +154,8 @@ pub(crate) struct Desk {
     find_deadline: Duration,
     recovered: Recovered,
     state: Mutex<State>,
+    /// A write has ended.
+    write_ended: Notify,
 }
 
 impl Desk {
@@ -166,6 +172,7 @@ impl Desk {
             alone: Line::default(),
             in_flight: 0,
             in_flight_together: 0,
+            writes: 0,
             breaker: Breaker::new(&identity),
             pace: Pace::new(limits.in_flight),
             suspects: VecDeque::new(),
@@ -181,6 +188,7 @@ impl Desk {
             find_deadline: limits.find_deadline,
             recovered,
             state: Mutex::new(state),
+            write_ended: Notify::new(),
         };
         desk.tell_breaker(0);
         desk
@@ -238,6 +246,58 @@ impl Desk {
         let answer = self.provider.find(find, &self.calls()).await;
         self.ended(&[Question::Find(find.clone())], &[answer.as_ref().err()], now);
         answer
+    }
+
+    /// Whether a write may be made now.
+    ///
+    /// # Errors
+    /// As [`Desk::admits`].
+    pub(crate) fn admits_write(&self, place: &Place) -> Result<(), Error> {
+        match self.lock().refusal(|| Question::Exists(place.clone()), clock::now()) {
+            Some(refused) => Err(refused),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for one of `most` turns to write, of fewer while the store throttles. Writes don't wait for reads.
+    pub(crate) async fn write_turn(self: &Arc<Self>, most: usize) -> Writing {
+        loop {
+            {
+                let mut state = self.lock();
+                let most = most.min(state.pace.limit()).max(1);
+                if state.writes < most {
+                    state.writes += 1;
+                    let more = state.writes < most;
+                    drop(state);
+                    if more {
+                        // The pace may have risen since the last one ended.
+                        self.write_ended.notify_one();
+                    }
+                    return Writing(self.clone());
+                }
+            }
+            self.write_ended.notified().await;
+        }
+    }
+
+    /// Draws the conclusions from a write, or a look before one, that began at `began`.
+    pub(crate) fn wrote(self: &Arc<Self>, place: &Place, error: Option<&Error>, began: Instant) {
+        self.ended(&[Question::Exists(place.clone())], &[error], began);
+    }
+
+    /// A write's answer did not come in time.
+    pub(crate) fn late_write(&self, operation: &'static str, doubt: &str) -> Error {
+        self.metrics.provider_call(self.provider.metric_name(), operation, CallStatus::Error);
+        let late = late(operation, self.deadline);
+        Error::new(late.kind(), operation, format!("{late}{doubt}"))
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub(crate) fn identity(&self) -> &StoreIdentity {
+        &self.identity
     }
 
     /// No turns are given for its sake any more: no probes, no news. Who waits still gets an answer.
@@ -317,7 +377,7 @@ impl Desk {
     }
 
     /// Counts the calls that a provider makes within one.
-    fn calls(&self) -> Counter {
+    pub(crate) fn calls(&self) -> Counter {
         Counter { provider: self.provider.metric_name(), metrics: self.metrics.clone() }
     }
 
@@ -331,7 +391,7 @@ impl Desk {
         // That there is no such key is an answer like any other; other failures say nothing of the pace.
         let other = errors.iter().flatten().find(|error| error.kind() != ErrorKind::NotFound);
         let mut state = self.lock();
-        let in_flight = state.in_flight.max(1);
+        let in_flight = (state.in_flight + state.writes).max(1);
         if state.pace.ended(throttle.or(other).copied(), began, in_flight, now) && !state.retired {
             let StoreIdentity { kind, namespace, name, uid: _, generation: _, consumer: _ } = &self.identity;
             self.metrics.throttled(kind, namespace, name);
@@ -422,6 +482,14 @@ impl Desk {
                 let answer = tokio::time::timeout(self.find_deadline, self.provider.find(find, &calls)).await;
                 answer.unwrap_or_else(|_| Err(late(FIND, self.find_deadline))).err()
             }
+            Question::Exists(place) => match self.provider.writer() {
+                Some(writer) => {
+                    let calls = self.calls();
+                    let answer = tokio::time::timeout(self.deadline, writer.exists(place, &calls)).await;
+                    answer.unwrap_or_else(|_| Err(late(LOOK, self.deadline))).err()
+                }
+                None => None,
+            },
         };
         self.ended(&[question], &[error.as_ref()], began);
     }
@@ -456,6 +524,16 @@ impl Drop for Leaving {
     }
 }
 
+/// Gives a turn to write back.
+pub(crate) struct Writing(Arc<Desk>);
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.lock().writes -= 1;
+        self.0.write_ended.notify_one();
+    }
+}
+
 struct Probing(Arc<Desk>);
 
 impl Drop for Probing {
@@ -465,7 +543,7 @@ impl Drop for Probing {
 }
 
 /// Counts calls in the metric.
-struct Counter {
+pub(crate) struct Counter {
     provider: &'static str,
     metrics: Arc<Metrics>,
 }

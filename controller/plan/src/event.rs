@@ -44,6 +44,16 @@ pub enum EventReason {
     InvalidStoreConfiguration,
     /// A store that is being deleted is still used. The reference has no such event.
     StoreInUse,
+    /// A PushSecret is in sync.
+    Synced,
+    /// A push failed.
+    Errored,
+    /// The source of a PushSecret is gone, and what was pushed too.
+    SourceDeleted,
+    /// Something isn't pushed back to where it came from. The reference has no such event.
+    NotPushedBack,
+    /// Something at a provider isn't deleted because it isn't this operator's. The reference has no such event.
+    NotDeleted,
 }
 
 impl EventReason {
@@ -61,6 +71,11 @@ impl EventReason {
             Self::StoreUnmaintained => "StoreUnmaintained",
             Self::InvalidStoreConfiguration => "InvalidStoreConfiguration",
             Self::StoreInUse => "StoreInUse",
+            Self::Synced => "Synced",
+            Self::Errored => "Errored",
+            Self::SourceDeleted => "SourceDeleted",
+            Self::NotPushedBack => "NotPushedBack",
+            Self::NotDeleted => "NotDeleted",
         }
     }
 
@@ -68,7 +83,7 @@ impl EventReason {
     /// telling once for as long as they do.
     pub fn is_deed(self) -> bool {
         match self {
-            Self::Created | Self::Updated | Self::Deleted => true,
+            Self::Created | Self::Updated | Self::Deleted | Self::SourceDeleted | Self::NotDeleted => true,
             Self::UpdateFailed
             | Self::MissingProviderSecret
             | Self::Valid
@@ -76,7 +91,10 @@ impl EventReason {
             | Self::ValidationUnknown
             | Self::StoreUnmaintained
             | Self::InvalidStoreConfiguration
-            | Self::StoreInUse => false,
+            | Self::StoreInUse
+            | Self::Synced
+            | Self::Errored
+            | Self::NotPushedBack => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Lives here: what to fetch and what it means ([`data`], [`rewrite`]), whether a refresh is due ([`refresh`]), what
 //! templates make of it ([`mod@template`]), the target ([`target`], [`generic_target`]), what holds the controller back
 //! ([`pause`], [`adoption`], [`brake`]), what selectors select ([`label_selector`]), whose turn it is ([`lease`],
-//! [`shards`]), and what is reported ([`status`], [`failures`], [`store`], [`event`]).
+//! [`shards`]), what PushSecrets push ([`push`]), and what is reported ([`status`], [`failures`], [`store`], [`event`]).
 //! Deliberately not here: anything that reads or writes; this crate lists no runtime and no client.
 
 pub mod adoption;
@@ -20,6 +20,7 @@ pub mod label_selector;
 pub mod lease;
 pub mod names;
 pub mod pause;
+pub mod push;
 pub mod refresh;
 pub mod rewrite;
 pub mod secret_object;
