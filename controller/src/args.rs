@@ -45,6 +45,9 @@ pub struct Args {
     /// Reconcile SecretStores.
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub enable_secret_store_reconciler: bool,
+    /// Reconcile PushSecrets.
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
+    pub enable_push_secret_reconciler: bool,
     /// Leave an ExternalSecret alone while its store isn't ready.
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub enable_flood_gate: bool,
@@ -121,7 +124,6 @@ const IGNORED: &[(&str, bool)] = &[
     ("enable-http2", true),
     ("enable-cluster-external-secret-reconciler", true),
     ("enable-cluster-push-secret-reconciler", true),
-    ("enable-push-secret-reconciler", true),
     ("enable-secrets-caching", true),
     ("enable-configmaps-caching", true),
     ("enable-managed-secrets-caching", true),

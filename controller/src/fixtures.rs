@@ -33,6 +33,7 @@ pub(crate) fn settings() -> Settings {
         flood_gate: true,
         cluster_stores: true,
         secret_stores: true,
+        push_secrets: true,
         generic_targets: true,
         adopt_existing: true,
         deletion_brake: None,
@@ -60,6 +61,8 @@ pub(crate) fn under(api: &FakeApi, settings: Settings, tenure: Tenure) -> (Arc<C
         deletions: Default::default(),
         external_secrets: Arc::new(Workqueue::new(64)),
         stores: Arc::new(Workqueue::new(64)),
+        push_secrets: Arc::new(Workqueue::new(64)),
+        pushes: Default::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
         templates: template::Engine::new(
             template::Functions::eso(),

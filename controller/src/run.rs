@@ -21,12 +21,14 @@ use crate::events::Events;
 use crate::supervision::{LOOK, Supervision};
 use crate::tenure::guard::Guard;
 use crate::tenure::{self, Tenure};
-use crate::workers::{ExternalSecrets, Stores};
+use crate::workers::{ExternalSecrets, PushSecrets, Stores};
 use crate::workqueue::Workqueue;
 use crate::{api_client, dispatch, health, ingest, recovery};
 
 /// Stores checked at a time; those that wait for their backend don't count.
 const STORES_AT_A_TIME: usize = 16;
+/// PushSecrets at a time, counted as stores are.
+const PUSHES_AT_A_TIME: usize = 16;
 /// Objects of one store that are under way at a time, as a multiple of those worked on altogether and at least: while some
 /// wait for the backend, others can be written.
 const PER_STORE: usize = 2;
@@ -77,6 +79,8 @@ async fn serve(args: Args) -> Result<(), String> {
         deletions: Default::default(),
         external_secrets: Arc::new(Workqueue::new(PER_STORE_LEAST.max(PER_STORE * usize::from(args.concurrent)))),
         stores: Arc::new(Workqueue::new(STORES_AT_A_TIME)),
+        push_secrets: Arc::new(Workqueue::new(PER_STORE_LEAST)),
+        pushes: Default::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
         templates: template::Engine::new(template::Functions::eso(), args.delims(), template::Limits::default()),
         environment,
@@ -90,6 +94,7 @@ async fn serve(args: Args) -> Result<(), String> {
             flood_gate: args.enable_flood_gate,
             cluster_stores: args.enable_cluster_store_reconciler,
             secret_stores: args.enable_secret_store_reconciler,
+            push_secrets: args.enable_push_secret_reconciler,
             generic_targets: args.unsafe_allow_generic_targets,
             adopt_existing: args.adopt_existing_secrets,
             deletion_brake: args.brake(),
@@ -153,9 +158,11 @@ async fn work(cx: Arc<Context>, concurrent: u16, listed: health::Listings) -> Re
     health::all_listed(listed).await?;
     cx.supervision.external_secrets.start(usize::from(concurrent));
     cx.supervision.stores.start(STORES_AT_A_TIME);
+    cx.supervision.push_secrets.start(PUSHES_AT_A_TIME);
     let stores = dispatch::run(cx.stores.clone(), Arc::new(Stores(cx.clone())), STORES_AT_A_TIME);
+    let pushes = dispatch::run(cx.push_secrets.clone(), Arc::new(PushSecrets(cx.clone())), PUSHES_AT_A_TIME);
     let objects = dispatch::run(cx.external_secrets.clone(), Arc::new(ExternalSecrets(cx)), concurrent.into());
-    futures::future::try_join(stores, objects).await.map(|((), ())| ())
+    futures::future::try_join3(stores, pushes, objects).await.map(|((), (), ())| ())
 }
 
 /// Keeps the queues' gauges up to date, and an eye on them.
@@ -170,7 +177,9 @@ async fn measure(cx: Arc<Context>) -> Result<(), String> {
         let external_secrets = measure_queue(&cx.metrics, "externalsecret", depths) || overdue > LOOK;
         let (depths, overdue) = cx.stores.gauge();
         let stores = measure_queue(&cx.metrics, "secretstore", depths) || overdue > LOOK;
-        cx.supervision.look(external_secrets, stores);
+        let (depths, overdue) = cx.push_secrets.gauge();
+        let push_secrets = measure_queue(&cx.metrics, "pushsecret", depths) || overdue > LOOK;
+        cx.supervision.look(external_secrets, stores, push_secrets);
         // Nobody can use an answer that is older than what still waits.
         cx.engine.forget_before(cx.external_secrets.oldest_trigger());
     }

@@ -22,6 +22,8 @@ pub(crate) struct Supervision {
     pub(crate) external_secrets: Crew,
     /// The workers of stores of both kinds.
     pub(crate) stores: Crew,
+    /// The workers of PushSecrets.
+    pub(crate) push_secrets: Crew,
     metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
 }
@@ -38,6 +40,7 @@ impl Supervision {
         Self {
             external_secrets: crew("externalsecret", &["externalsecret"]),
             stores: crew("secretstore", &["secretstore", "clustersecretstore"]),
+            push_secrets: crew("pushsecret", &["pushsecret"]),
             inner: Mutex::new(Inner { answers: None, watches: HashMap::new(), looked: clock::instant() }),
             metrics,
         }
@@ -63,11 +66,12 @@ impl Supervision {
         }
     }
 
-    /// Looks at the queues, every [`LOOK`]: do ExternalSecrets wait, do stores? Brings the metrics up to date.
-    pub(crate) fn look(&self, external_secrets_wait: bool, stores_wait: bool) {
+    /// Looks at the queues, every [`LOOK`]: do ExternalSecrets wait, do stores, do PushSecrets? Brings the metrics up to date.
+    pub(crate) fn look(&self, external_secrets_wait: bool, stores_wait: bool, push_secrets_wait: bool) {
         let now = clock::instant();
         self.external_secrets.look(external_secrets_wait, now);
         self.stores.look(stores_wait, now);
+        self.push_secrets.look(push_secrets_wait, now);
         let mut inner = self.lock();
         inner.looked = now;
         for (watch, heard) in &inner.watches {
@@ -77,7 +81,7 @@ impl Supervision {
 
     /// What stands still; nothing if all is well.
     pub(crate) fn stuck(&self) -> Vec<String> {
-        let crews = vec![self.external_secrets.seen(), self.stores.seen()];
+        let crews = vec![self.external_secrets.seen(), self.stores.seen(), self.push_secrets.seen()];
         let inner = self.lock();
         let watches = inner.watches.iter().map(|(name, heard)| (name.clone(), *heard)).collect();
         let seen = Seen { answers: inner.answers, watches, crews, looked: inner.looked };
@@ -225,7 +229,7 @@ mod tests {
     async fn minutes(supervision: &Supervision, minutes: u32, waiting: bool, heard: Option<&str>) {
         for _ in 0..minutes * 12 {
             tokio::time::advance(LOOK).await;
-            supervision.look(waiting, false);
+            supervision.look(waiting, false, false);
             supervision.answered(heard.map(|path| (path, false)));
         }
     }

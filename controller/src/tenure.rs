@@ -31,6 +31,7 @@ use crate::context::Context;
 use crate::external_secret::store_key;
 use crate::health::{Listings, all_listed};
 use crate::ingest::first_lane_of;
+use crate::push_secret;
 use crate::world::{Brief, Key, StoreKey};
 
 pub(crate) use identity::identity;
@@ -161,6 +162,14 @@ impl Tenure {
 
     fn bucket_of_nothing(&self, key: &Key) -> u16 {
         buckets::bucket(&["ExternalSecret", &key.namespace, &key.name], self.count)
+    }
+
+    /// The bucket of a PushSecret, which may have many stores.
+    pub(crate) fn bucket_of_push(&self, key: &Key) -> u16 {
+        if self.count == 1 {
+            return 0;
+        }
+        buckets::bucket(&["PushSecret", &key.namespace, &key.name], self.count)
     }
 
     /// The bucket of a store.
@@ -339,6 +348,7 @@ fn wake(cx: &Context, buckets: &[u16]) {
     let lane_of = |key: Key| cx.world.about(&key, first_lane_of).map(|lane| (key, lane));
     let mine: Vec<(Key, Lane)> = mine.into_iter().filter_map(lane_of).collect();
     cx.external_secrets.wake_all(mine);
+    push_secret::gained(cx, buckets);
 }
 
 #[cfg(test)]

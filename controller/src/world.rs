@@ -429,7 +429,7 @@ pub(crate) fn is_older(candidate: &ObjectMeta, known: &ObjectMeta) -> bool {
     candidate.uid == known.uid && matches!((number(candidate), number(known)), (Some(new), Some(old)) if new < old)
 }
 
-fn is_relevant(before: &ObjectMeta, after: &ObjectMeta) -> bool {
+pub(crate) fn is_relevant(before: &ObjectMeta, after: &ObjectMeta) -> bool {
     before.uid != after.uid
         || before.generation != after.generation
         || before.labels != after.labels

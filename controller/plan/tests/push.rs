@@ -1,71 +1,14 @@
 //! What a PushSecret pushes: each case is a spec, the keys of its Secret, and the entries for the store `vault`.
 
 #[cfg(test)]
+mod pushing;
+#[cfg(test)]
 mod support;
 
-use std::sync::Arc;
-
-use api::{PushSecretDeletionPolicy, PushSecretSpec, StoreKind};
-use plan::data::StoreName;
-use plan::push::{Target, Wanted, entries, indistinct, unite};
-use provider::Source;
-use secret::{SecretBytes, SecretMap};
-use serde::Deserialize;
+use api::PushSecretDeletionPolicy;
+use plan::push::{indistinct, unite};
+use pushing::{Case, own, shown, spec, wanted};
 use serde_json::{Value, json};
-use support::engine;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    name: String,
-    #[serde(default)]
-    data: Value,
-    #[serde(default, rename = "dataTo")]
-    data_to: Value,
-    /// Keys of the Secret; each value is its key in capitals.
-    keys: Vec<String>,
-    /// `source -> key[+property] = value`, all in order; of a failing entry `…! why`.
-    want: Option<Vec<String>>,
-    error: Option<String>,
-}
-
-fn source(keys: &[String]) -> Arc<Source> {
-    let data: SecretMap = keys.iter().map(|key| (key.clone(), SecretBytes::from(key.to_uppercase()))).collect();
-    Arc::new(Source { data, ..Source::default() })
-}
-
-fn spec(data: &Value, data_to: &Value) -> PushSecretSpec {
-    let list = |value: &Value| if value.is_null() { json!([]) } else { value.clone() };
-    let mut data_to = list(data_to);
-    for entry in data_to.as_array_mut().unwrap() {
-        if entry["storeRef"].is_null() {
-            entry["storeRef"] = json!({"name": "vault"});
-        }
-    }
-    let refs = json!([{"name": "vault"}]);
-    let spec = json!({"secretStoreRefs": refs, "selector": {}, "data": list(data), "dataTo": data_to});
-    serde_json::from_value(spec).unwrap()
-}
-
-fn wanted(spec: &PushSecretSpec, keys: &[String]) -> Result<Vec<Wanted>, String> {
-    let (engine, env) = engine();
-    let store = StoreName { kind: StoreKind::SecretStore, name: "vault".to_owned() };
-    entries(spec, &Target { store, labels: Default::default() }, &source(keys), &engine, &env)
-}
-
-fn shown(entries: &[Wanted]) -> Vec<String> {
-    let shown = |entry: &Wanted| {
-        let place = entry.place();
-        let property = place.property.map(|property| format!("+{property}")).unwrap_or_default();
-        let from = entry.data.matching.secret_key.as_deref().unwrap_or("*");
-        let value = match &entry.push {
-            Ok(push) => format!(" = {}", push.value().unwrap().expose_str().unwrap()),
-            Err(why) => format!("! {why}"),
-        };
-        format!("{from} -> {}{property}{value}", place.key)
-    };
-    entries.iter().map(shown).collect()
-}
 
 #[test]
 fn entries_are_made_as_in_the_reference() {
@@ -77,11 +20,6 @@ fn entries_are_made_as_in_the_reference() {
         let want = case.error.map_or_else(|| Ok(case.want.unwrap_or_default()), Err);
         assert_eq!(got, want, "{}", case.name);
     }
-}
-
-fn own(entries: &[(&str, &str, &str)]) -> Value {
-    let entry = |(from, key, property): &(&str, &str, &str)| json!({"match": {"secretKey": from, "remoteRef": {"remoteKey": key, "property": property}}});
-    Value::Array(entries.iter().map(entry).collect())
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn slim(meta: ObjectMeta) -> ObjectMeta {
         .into_iter()
         .filter(|(key, _)| KEPT_ANNOTATIONS.contains(&key.as_str()))
         .collect();
-    ObjectMeta { annotations: Some(annotations), managed_fields: None, labels: None, ..meta }
+    ObjectMeta { annotations: Some(annotations), managed_fields: None, ..meta }
 }
 
 /// What is kept of a Secret that is managed or referenced; foreign Secrets leave no trace.

@@ -15,11 +15,13 @@ pub enum Kind {
     SecretStore,
     /// ClusterSecretStore.
     ClusterSecretStore,
+    /// PushSecret.
+    PushSecret,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::ExternalSecret, Self::SecretStore, Self::ClusterSecretStore];
+    pub const ALL: [Self; 4] = [Self::ExternalSecret, Self::SecretStore, Self::ClusterSecretStore, Self::PushSecret];
 
     /// What the names of its series begin with.
     pub fn as_str(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Kind {
             Self::ExternalSecret => "externalsecret",
             Self::SecretStore => "secretstore",
             Self::ClusterSecretStore => "clustersecretstore",
+            Self::PushSecret => "pushsecret",
         }
     }
 }
@@ -92,7 +95,7 @@ pub struct Metrics {
     runtime: Runtime,
     objects: Objects,
     provider_calls: CounterVec,
-    reconcile_seconds: [HistogramVec; 3],
+    reconcile_seconds: [HistogramVec; Kind::ALL.len()],
     queue_depth: IntGaugeVec,
     queue_wait: HistogramVec,
     watch_silence: IntGaugeVec,
@@ -195,7 +198,12 @@ impl Metrics {
                 "Calls that the store answered by asking for fewer",
                 &STORE,
             )?,
-            reconcile_seconds: [seconds("externalsecret")?, seconds("secretstore")?, seconds("clustersecretstore")?],
+            reconcile_seconds: [
+                seconds("externalsecret")?,
+                seconds("secretstore")?,
+                seconds("clustersecretstore")?,
+                seconds("pushsecret")?,
+            ],
             queue_depth,
             queue_wait,
             watch_silence,
