@@ -4,8 +4,14 @@
 mod apply;
 mod cleanup;
 mod deletion;
+#[cfg(test)]
+mod flow;
 mod known;
+#[cfg(test)]
+mod remote;
 mod report;
+#[cfg(test)]
+mod scenario;
 mod source;
 mod stores;
 mod watch;
@@ -99,6 +105,7 @@ impl Try<'_> {
             source::Seen::Secrets(secrets) => Some(source::digests(secrets)),
             source::Seen::Missing(_) | source::Seen::Generator(_) | source::Seen::Unusable(_) => None,
         };
+        self.is_back(present.as_ref());
         let due = push::due(&self.due_input(&seen, present.as_ref()), self.now); // pure
         if due == Due::Wait {
             self.keep_in_mind(present);
@@ -240,6 +247,15 @@ impl Try<'_> {
         self.cx.pushes.remember(self.key, |memory| memory.missing_since = Some(since));
         let left = PATIENCE.saturating_sub(now.saturating_duration_since(since));
         if left.is_zero() { Ok(()) } else { Err(left) }
+    }
+
+    /// Whatever was missing is there again.
+    fn is_back(&mut self, present: Option<&BTreeMap<String, String>>) {
+        let pushed = self.memory.pushed.iter().flatten();
+        let complete = present.is_some_and(|present| pushed.into_iter().all(|(name, _)| present.contains_key(name)));
+        if complete && self.memory.missing_since.take().is_some() {
+            self.cx.pushes.remember(self.key, |memory| memory.missing_since = None);
+        }
     }
 
     /// How long to wait with deletions because one of several sources, which was pushed, isn't there any more.
