@@ -272,7 +272,7 @@ impl Try<'_> {
             Ok(Some(live)) if live.metadata.resource_version == self.object.metadata.resource_version => Ok(()),
             Ok(Some(mut live)) => {
                 live.metadata.managed_fields = None;
-                self.cx.pushes.put_written(live);
+                watch::written(self.cx, live);
                 Err(Next::After(Duration::ZERO))
             }
             // The watch will tell.

@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams};
 use plan::push::{self, Ledger, Synced, Verdict, Wishes};
 
 use super::report::{self, Tell};
-use super::{cleanup, retry, sync_version};
+use super::{cleanup, retry, sync_version, watch};
 use crate::context::Context;
 use crate::dispatch::Slot;
 use crate::queue::Next;
@@ -100,7 +100,7 @@ async fn put(cx: &Context, object: &PushSecret, finalizers: Vec<String>) -> Resu
     written.metadata.resource_version = patched.metadata.resource_version;
     written.metadata.finalizers = (!finalizers.is_empty()).then_some(finalizers);
     // Known before the watch tells: our own patch must not wake the object again.
-    cx.pushes.put_written(written.clone());
+    watch::written(cx, written.clone());
     Ok(Arc::new(written))
 }
 

@@ -16,7 +16,7 @@ use crate::dispatch;
 use crate::fixtures;
 use crate::health::all_listed;
 use crate::ingest::{self, Scope};
-use crate::workers::{ExternalSecrets, PushSecrets};
+use crate::workers::{ExternalSecrets, PushSecrets, Stores};
 use crate::world::{Key, StoreRecord};
 
 const SECRET: &str = "/api/v1/namespaces/shop/secrets/db";
@@ -73,6 +73,8 @@ impl Stage {
         tokio::spawn(async move { dispatch::run(queue, Arc::new(PushSecrets(cx)), 4).await });
         let (cx, queue) = (self.cx.clone(), self.cx.external_secrets.clone());
         tokio::spawn(async move { dispatch::run(queue, Arc::new(ExternalSecrets(cx)), 4).await });
+        let (cx, queue) = (self.cx.clone(), self.cx.stores.clone());
+        tokio::spawn(async move { dispatch::run(queue, Arc::new(Stores(cx)), 4).await });
         self.settle().await;
     }
 
@@ -193,6 +195,29 @@ async fn what_a_template_lies_in_is_followed() {
     stage.api.put(TEMPLATE, map("b {{ .password }}"));
     stage.settle().await;
     assert_eq!(stage.remote.values(), values(&[("app", "b one")]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_stays_until_what_was_pushed_to_it_is_deleted() {
+    let holds = |stage: &Stage| {
+        let store = stage.api.get(STORE)?;
+        Some(store["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty()))
+    };
+    let object = push(&json!({"deletionPolicy": "Delete"}));
+    let stage = Stage::new(&[(SECRET, secret("one"))]).await;
+    stage.run().await;
+    assert_eq!(holds(&stage), Some(false));
+    stage.api.put(OBJECT, object);
+    stage.settle().await;
+    assert_eq!((holds(&stage), stage.remote.values()), (Some(true), values(&[("app", "one")])));
+    // Both are deleted, the store first, as in a namespace that goes.
+    for path in [STORE, OBJECT] {
+        let mut object = stage.api.get(path).unwrap();
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-05T12:00:00Z");
+        stage.api.put(path, object);
+    }
+    stage.settle().await;
+    assert_eq!((holds(&stage), stage.api.get(OBJECT), stage.remote.values()), (None, None, values(&[])));
 }
 
 /// Each round makes another value of it, so that without an end to it there would be none.

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-use api::PushSecret;
-use plan::label_selector;
+use api::{PushSecret, StoreKind};
+use plan::{label_selector, store};
 use provider::Place;
 use secret::SecretMap;
 
-use crate::world::{Change, Key, is_older, is_relevant};
+use crate::world::{Change, Key, StoreKey, StoreRecord, is_older, is_relevant};
 
 /// What is remembered of one PushSecret from one reconcile to the next.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +129,12 @@ impl Pushes {
         keys.into_iter().collect()
     }
 
+    /// Whether one of them is to delete what it pushed, or will push, to a store.
+    pub(crate) fn holds(&self, record: &StoreRecord) -> bool {
+        let inner = self.read();
+        inner.objects.iter().any(|(key, push)| is_held_by(record, key, push))
+    }
+
     pub(super) fn memory(&self, key: &Key) -> Memory {
         self.read().memories.get(key).cloned().unwrap_or_default()
     }
@@ -183,6 +189,17 @@ impl Inner {
         }
         take(&mut self.selecting, &key.namespace, &key.name);
     }
+}
+
+/// Whether a PushSecret is to delete what it pushed, or will push, to a store.
+pub(super) fn is_held_by(record: &StoreRecord, key: &Key, push: &PushSecret) -> bool {
+    let StoreKey { kind, namespace, name } = &record.key;
+    let near = match kind {
+        StoreKind::SecretStore => *namespace == key.namespace,
+        StoreKind::ClusterSecretStore => true,
+    };
+    let labels = record.meta.labels.clone().unwrap_or_default();
+    near && store::is_held_by(*kind, name, &labels, push)
 }
 
 fn take<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<String>>, key: &K, name: &str) {

@@ -9,6 +9,7 @@ use plan::event::Note;
 use plan::push::{self, Synced, Verdict};
 use telemetry::{Kind, ReadyStatus};
 
+use super::watch;
 use crate::context::Context;
 use crate::events::Subject;
 use crate::status_write::{self, Stored};
@@ -91,6 +92,6 @@ pub(super) async fn write(
     let mut written = (**object).clone();
     written.metadata.resource_version = metadata.resource_version;
     written.status = Some(stored);
-    cx.pushes.put_written(written.clone());
+    watch::written(cx, written.clone());
     Ok(Arc::new(written))
 }

@@ -11,11 +11,11 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use plan::data::StoreName;
 use plan::event::{EventReason, Note};
-use plan::{push, status, store};
+use plan::{push, status};
 use telemetry::{Kind, Lane, ReadyStatus};
 use tokio::sync::watch::Sender;
 
-use super::known::Memory;
+use super::known::{Memory, is_held_by};
 use super::subject;
 use crate::clock;
 use crate::context::Context;
@@ -68,6 +68,14 @@ pub(crate) fn seen(cx: &Arc<Context>, mut object: PushSecret) {
     wake_held_stores(cx, &key, before.as_deref(), cx.pushes.get(&key).as_deref());
 }
 
+/// A PushSecret is so by our own write.
+pub(super) fn written(cx: &Context, object: PushSecret) {
+    let key = Key::of(&object.metadata);
+    let before = cx.pushes.get(&key);
+    cx.pushes.put_written(object);
+    wake_held_stores(cx, &key, before.as_deref(), cx.pushes.get(&key).as_deref());
+}
+
 fn first_lane(object: &PushSecret) -> Lane {
     let synced = object.status.as_ref().is_some_and(|status| status.synced_resource_version.is_some());
     if synced { Lane::Periodic } else { Lane::New }
@@ -95,15 +103,8 @@ fn refuse(cx: &Arc<Context>, unreadable: &InvalidObject) {
 
 /// A store is kept for PushSecrets that are to delete what they pushed: it looks at that anew when one of them changes.
 fn wake_held_stores(cx: &Context, key: &Key, before: Option<&PushSecret>, after: Option<&PushSecret>) {
-    let holds = |push: Option<&PushSecret>, record: &StoreRecord| {
-        let StoreKey { kind, namespace, name } = &record.key;
-        let near = match kind {
-            StoreKind::SecretStore => *namespace == key.namespace,
-            StoreKind::ClusterSecretStore => true,
-        };
-        let labels = record.meta.labels.clone().unwrap_or_default();
-        near && push.is_some_and(|push| store::is_held_by(*kind, name, &labels, push))
-    };
+    let holds =
+        |push: Option<&PushSecret>, record: &StoreRecord| push.is_some_and(|push| is_held_by(record, key, push));
     for store in cx.world.stores(|record| holds(before, record) != holds(after, record)) {
         cx.stores.wake(store, Lane::Asked);
     }
