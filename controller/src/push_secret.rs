@@ -46,8 +46,8 @@ use stores::Stores;
 
 pub(crate) use known::Pushes;
 pub(crate) use watch::{
-    consumers_changed, gained, group_of, namespace_changed, source_seen, sources_listed, store_changed, store_checked,
-    store_recovered, store_seen, try_again, users, watch, watched,
+    consumers_changed, gained, group_of, lost, namespace_changed, source_seen, sources_listed, store_changed,
+    store_checked, store_recovered, store_seen, try_again, users, watch, watched,
 };
 
 /// How long a source may be away before what was pushed of it is deleted: whoever writes a Secret anew by deleting it
@@ -178,6 +178,11 @@ impl Try<'_> {
         push::next(&input, self.now).map_or(Next::OnChange, Next::After)
     }
 
+    /// The next refresh doesn't wait for a change that only one of many entries needs.
+    fn at_the_latest(&self, next: Next) -> Next {
+        if next == Next::OnChange { self.next(Some(self.now)) } else { next }
+    }
+
     /// What was pushed before this process came is what it finds, since nothing says otherwise.
     fn keep_in_mind(&self, present: Option<BTreeMap<String, String>>) {
         if self.memory.pushed.is_none()
@@ -189,18 +194,22 @@ impl Try<'_> {
 
     /// What is pushed, by the name of its Secret.
     async fn sources(&mut self, seen: source::Seen) -> Result<Vec<Origin>, Next> {
+        let is_gone = match &seen {
+            source::Seen::Secrets(secrets) => secrets.is_empty(),
+            source::Seen::Missing(_) => true,
+            source::Seen::Generator(_) | source::Seen::Unusable(_) => false,
+        };
+        if is_gone && self.cleans_up() {
+            return Err(self.without_source().await);
+        }
+        if is_gone && self.is_cleaned_up() {
+            return Err(Next::OnChange);
+        }
         let detail = match seen {
-            source::Seen::Secrets(secrets) if secrets.is_empty() && self.cleans_up() => {
-                return Err(self.without_source().await);
-            }
             source::Seen::Secrets(secrets) => return Ok(secrets.into_iter().map(Origin::of_secret).collect()),
-            source::Seen::Missing(_) if self.cleans_up() => return Err(self.without_source().await),
-            source::Seen::Missing(_) if self.is_cleaned_up() => return Err(Next::OnChange),
             source::Seen::Missing(why) | source::Seen::Unusable(why) => why,
             source::Seen::Generator(reference) => {
-                if let Err(next) = self.is_current().await {
-                    return Err(next);
-                }
+                self.is_current().await?;
                 let made = match self.memory.generated.clone().filter(|(version, _)| *version == self.version) {
                     Some((_, made)) => Ok(made),
                     None => match generate_once(self.cx, &self.key.namespace, &reference, self.now).await {
@@ -372,7 +381,7 @@ impl Try<'_> {
         self.cx.pushes.remember(self.key, |memory| memory.refused = refused);
         if !failures.is_empty() {
             let verdict = Verdict::failed(failures.message());
-            let next = retry(&causes, unexplained || unhad);
+            let next = self.at_the_latest(retry(&causes, unexplained || unhad));
             return self.tell(&verdict, &ledger, wrote, Vec::new(), next).await;
         }
         let obsolete = ledger.obsolete(&wishes);
@@ -388,7 +397,7 @@ impl Try<'_> {
                 });
                 if !cleaned.failures.is_empty() {
                     let verdict = Verdict::failed(push::not_deleted(&cleaned.failures));
-                    let next = retry(&cleaned.causes, false);
+                    let next = self.at_the_latest(retry(&cleaned.causes, false));
                     return self.tell(&verdict, &ledger, wrote || deleted, Vec::new(), next).await;
                 }
             }
@@ -531,6 +540,6 @@ fn retry(causes: &[Error], unexplained: bool) -> Next {
 }
 
 fn unreachable_api(key: &Key, error: &kube::Error) -> Next {
-    tracing::warn!(namespace = key.namespace, name = key.name, error = %error, "could not read what the PushSecret needs");
+    tracing::warn!(namespace = key.namespace, name = key.name, error = %error, "the API server did not do what the PushSecret needs");
     Next::Backoff
 }

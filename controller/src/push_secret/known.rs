@@ -37,6 +37,8 @@ struct Inner {
     naming: HashMap<Key, BTreeSet<String>>,
     /// Namespace to the names of the PushSecrets that select Secrets by label.
     selecting: HashMap<String, BTreeSet<String>>,
+    /// Those that can't be read, and why.
+    unreadable: HashMap<Key, String>,
     /// Whether the API server is known to drop `conditions[].detail`, as it does under the reference's CRD.
     drops_detail: bool,
 }
@@ -69,6 +71,7 @@ impl Pushes {
             Change::New => inner.forget(&key),
             Change::Relevant | Change::Irrelevant => inner.unlink(&key),
         }
+        inner.unreadable.remove(&key);
         inner.link(&key, &object);
         inner.objects.insert(key, Arc::new(object));
         change
@@ -83,7 +86,16 @@ impl Pushes {
     }
 
     pub(super) fn remove(&self, key: &Key) {
-        self.write().forget(key);
+        let mut inner = self.write();
+        inner.forget(key);
+        inner.unreadable.remove(key);
+    }
+
+    /// An object can't be read, for this reason: it isn't acted on. Answers whether that is news.
+    pub(super) fn put_unreadable(&self, key: &Key, why: &str) -> bool {
+        let mut inner = self.write();
+        inner.forget(key);
+        inner.unreadable.insert(key.clone(), why.to_owned()).as_deref() != Some(why)
     }
 
     /// The keys of all that `wanted` picks, in order.
@@ -93,6 +105,13 @@ impl Pushes {
         let mut keys: Vec<Key> = picked.map(|(key, _)| key.clone()).collect();
         keys.sort_unstable();
         keys
+    }
+
+    /// Those that a full listing no longer had.
+    pub(super) fn absent(&self, present: &HashSet<Key>) -> Vec<Key> {
+        let inner = self.read();
+        let known = inner.objects.keys().chain(inner.unreadable.keys());
+        known.filter(|key| !present.contains(*key)).cloned().collect()
     }
 
     /// The PushSecrets that push a Secret, or pushed it when it was last looked at.

@@ -45,7 +45,7 @@ pub(crate) async fn watch(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) 
         }
         Told::Gone(object) => gone(&cx, &Key::of(kube::Resource::meta(&object))),
         Told::Listed => {
-            for key in cx.pushes.keys(|key, _| !present.contains(key)) {
+            for key in cx.pushes.absent(&present) {
                 gone(&cx, &key);
             }
             present = HashSet::new();
@@ -92,7 +92,9 @@ fn gone(cx: &Arc<Context>, key: &Key) {
 fn refuse(cx: &Arc<Context>, unreadable: &InvalidObject) {
     let InvalidObject { error, metadata } = unreadable;
     let key = Key::of(metadata);
-    cx.pushes.remove(&key);
+    if !cx.pushes.put_unreadable(&key, error) {
+        return;
+    }
     tracing::error!(namespace = key.namespace, name = key.name, error, "unreadable PushSecret");
     if cx.tenure.holds(cx.tenure.bucket_of_push(&key)) {
         cx.metrics.ready(Kind::PushSecret, &key.name, &key.namespace, ReadyStatus::False);
@@ -200,6 +202,13 @@ pub(crate) fn gained(cx: &Context, buckets: &[u16]) {
     }
     let lane = |key: Key| cx.pushes.get(&key).map(|push| (key, first_lane(&push)));
     cx.push_secrets.wake_all(mine.into_iter().filter_map(lane));
+}
+
+/// These buckets are another process's from now on, which has the series of what is in them.
+pub(crate) fn lost(cx: &Context, buckets: &[u16]) {
+    for Key { namespace, name } in cx.pushes.keys(|key, _| buckets.contains(&cx.tenure.bucket_of_push(key))) {
+        cx.metrics.disown(Kind::PushSecret, &name, &namespace);
+    }
 }
 
 /// An object is gone: nothing is known of it any more.
