@@ -4,6 +4,7 @@
 mod apply;
 mod cleanup;
 mod deletion;
+mod expand;
 #[cfg(test)]
 mod flow;
 mod known;
@@ -25,21 +26,19 @@ use jiff::Timestamp;
 use kube::Api;
 use plan::event::{EventReason, Note};
 use plan::push::{self, Due, DueInput, Echo, Failures, Ledger, Target, Verdict, Wanted, Wishes, status_key};
-use plan::secret_object::SecretObject;
-use plan::template::{self, Rendered, Sources};
 use plan::{hash, pause};
-use provider::{Error, Retry, Source};
-use secret::SecretMap;
+use provider::{Error, Retry};
 
 use crate::clock;
 use crate::context::Context;
 use crate::dependencies::Dependant;
 use crate::dispatch::Slot;
-use crate::external_secret::{aside, env, gather_for, generate_once};
+use crate::external_secret::{aside, gather_for, generate_once};
 use crate::lookup::api_text;
 use crate::queue::Next;
 use crate::world::Key;
 use apply::{Applied, Work};
+use expand::{Origin, expand};
 use known::Memory;
 use report::{Tell, subject};
 use stores::Stores;
@@ -53,8 +52,6 @@ pub(crate) use watch::{
 /// How long a source may be away before what was pushed of it is deleted: whoever writes a Secret anew by deleting it
 /// first must not have it deleted at the providers.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The name that the reference gives to what a generator made.
-const GENERATED: &str = "___generated-secret";
 
 /// Pushes one PushSecret, if that is this process's to do.
 pub(crate) async fn reconcile(cx: &Arc<Context>, key: &Key, slot: &Slot) -> Next {
@@ -114,6 +111,7 @@ impl Try<'_> {
         match deletion::settle(self.cx, self.object.clone()).await {
             // I/O, when its policy changed
             Ok(object) => self.object = object,
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => return Next::Backoff,
             Err(error) => return self.fail(format!("could not update finalizers: {}", api_text(&error)), None).await,
         }
         if let Err(why) = push::check_references(&self.object.spec) {
@@ -444,76 +442,6 @@ impl Try<'_> {
                 Next::Backoff
             }
         }
-    }
-}
-
-/// One source of values.
-struct Origin {
-    name: String,
-    source: Source,
-    /// It is as an ExternalSecret wrote it.
-    is_as_written: bool,
-}
-
-impl Origin {
-    fn of_secret(secret: SecretObject) -> Self {
-        let is_as_written = push::is_as_written(&secret);
-        Self { name: source::name(&secret), source: source::of(&secret), is_as_written }
-    }
-
-    fn generated(made: &SecretMap) -> Self {
-        let source = Source { data: made.clone(), ..Source::default() };
-        Self { name: GENERATED.to_owned(), source, is_as_written: false }
-    }
-}
-
-type OfSources = Vec<(Origin, Result<Vec<Wanted>, String>)>;
-
-/// For each store what each source wants of it, after the template.
-fn expand(
-    cx: &Context,
-    object: &PushSecret,
-    sources: Vec<Origin>,
-    targets: &[Target],
-    read: &Sources,
-    now: Timestamp,
-) -> Result<Vec<OfSources>, String> {
-    let env = env(now);
-    let mut rendered = Vec::new();
-    for origin in sources {
-        let source = match object.spec.template.as_deref() {
-            None => origin.source.clone(),
-            Some(template) => {
-                let made = template::render_pushed(template, &origin.source.data, read, &cx.templates, &env);
-                templated(&origin.source, made.map_err(|failure| failure.text)?)
-            }
-        };
-        rendered.push((origin, Arc::new(source)));
-    }
-    let of_store = |target: &Target| {
-        let entries = |(origin, source): &(Origin, Arc<Source>)| {
-            let entries = push::entries(&object.spec, target, source, &cx.templates, &env);
-            let Origin { name, source: _, is_as_written } = origin;
-            (Origin { name: name.clone(), source: Source::default(), is_as_written: *is_as_written }, entries)
-        };
-        rendered.iter().map(entries).collect()
-    };
-    Ok(targets.iter().map(of_store).collect())
-}
-
-/// A source as its template makes it.
-fn templated(source: &Source, rendered: Rendered) -> Source {
-    let Rendered { data, labels, annotations, finalizers: _, type_ } = rendered;
-    let over = |own: &BTreeMap<String, String>, made: SecretMap| {
-        let text =
-            |(key, value): (String, secret::SecretBytes)| (key, String::from_utf8_lossy(value.expose()).into_owned());
-        own.clone().into_iter().chain(made.into_iter().map(text)).collect()
-    };
-    Source {
-        data,
-        type_: type_.unwrap_or_default(),
-        labels: over(&source.labels, labels),
-        annotations: over(&source.annotations, annotations),
     }
 }
 

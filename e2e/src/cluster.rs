@@ -354,6 +354,7 @@ fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
         "NetworkPolicy" => ("networkpolicies", true),
         "Password" => ("passwords", true),
         "PodDisruptionBudget" => ("poddisruptionbudgets", true),
+        "PushSecret" => ("pushsecrets", true),
         "Role" => ("roles", true),
         "RoleBinding" => ("rolebindings", true),
         "Secret" => ("secrets", true),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use api::{PushSecret, PushSecretSpec, PushSecretStatus};
 use engine::Handle;
-use futures::future::join_all;
+use futures::StreamExt as _;
 use plan::data::StoreName;
 use plan::push::{self, Deed, Ledger, Wanted, status_key};
 use provider::{Error, Place, Push, Pushed};
@@ -16,6 +16,8 @@ use super::{report, stores};
 use crate::context::Context;
 use crate::dispatch::Slot;
 use crate::world::Key;
+
+const AT_A_TIME: usize = 8;
 
 /// What came of it.
 #[derive(Default)]
@@ -93,9 +95,8 @@ pub(super) async fn apply(
             }
         }
     }
-    let looked =
-        slot.given_up(join_all(entries.iter().map(|(_, _, entry)| look(&object.spec, entry, ledger, refused))));
-    let looked = looked.await;
+    let looks = entries.iter().map(|(_, _, entry)| look(&object.spec, entry, ledger, refused)).collect::<Vec<_>>();
+    let looked = slot.given_up(few_at_a_time(looks)).await;
     let mut announced = false;
     for ((place, number, entry), (deed, cause)) in entries.iter_mut().zip(looked) {
         match &deed {
@@ -113,8 +114,11 @@ pub(super) async fn apply(
         object = report::write(cx, &object, status).await?;
     }
     entries.retain(|(_, _, entry)| matches!(entry.deed, Deed::Push | Deed::Announce));
-    let pushed = entries.iter().map(|(_, _, entry)| entry.handle.push(entry.push.clone()));
-    let pushed = slot.given_up(join_all(pushed)).await;
+    let pushes = entries.iter().map(|(_, _, Entry { store: _, wanted: _, push, handle, deed: _ })| {
+        let (handle, push) = (handle.clone(), (*push).clone());
+        async move { handle.push(push).await }
+    });
+    let pushed = slot.given_up(few_at_a_time(pushes.collect::<Vec<_>>())).await;
     let mut applied = Applied::default();
     for ((place, number, entry), pushed) in entries.iter().zip(pushed) {
         let Entry { store, wanted, push, handle: _, deed } = entry;
@@ -144,20 +148,30 @@ pub(super) async fn apply(
 }
 
 /// What is to be done with an entry, after a look at its place where one is needed.
-async fn look(
+fn look(
     spec: &PushSecretSpec,
     entry: &Entry<'_>,
     ledger: &Ledger,
     refused: &HashSet<(String, Place)>,
-) -> (Deed, Option<Error>) {
+) -> impl Future<Output = (Deed, Option<Error>)> + Send + use<> {
     let known = ledger.knows(entry.store, &entry.wanted.data);
     let place = entry.push.place.clone();
     let was_refused = refused.contains(&(status_key(entry.store), place.clone()));
     let (update, deletion) = (spec.update_policy, spec.deletion_policy);
-    if !push::asks_first(update, deletion, known, was_refused) {
-        return (push::deed(update, deletion, known, None), None);
+    let handle = push::asks_first(update, deletion, known, was_refused).then(|| entry.handle.clone());
+    async move {
+        let exists = match handle {
+            Some(handle) => Some(handle.exists(place).await),
+            None => None,
+        };
+        let cause = exists.as_ref().and_then(|exists| exists.as_ref().err()).cloned();
+        let exists = exists.map(|exists| exists.map_err(|error| error.to_string()));
+        (push::deed(update, deletion, known, was_refused, exists), cause)
     }
-    let exists = entry.handle.exists(place).await;
-    let cause = exists.as_ref().err().cloned();
-    (push::deed(update, deletion, known, Some(exists.map_err(|error| error.to_string()))), cause)
+}
+
+/// So many entries of one object at a time: each has its deadline from when it begins, so that a slow store gets to the last
+/// of hundreds too. The answers are in order.
+pub(super) async fn few_at_a_time<F: Future>(work: Vec<F>) -> Vec<F::Output> {
+    futures::stream::iter(work).buffered(AT_A_TIME).collect().await
 }

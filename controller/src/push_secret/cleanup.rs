@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use futures::future::join_all;
 use plan::data::StoreName;
 use plan::event::{EventReason, Note};
 use plan::push::{self, Ledger, Obsolete};
 use provider::{Error, Removed};
 
+use super::apply::few_at_a_time;
 use super::stores;
 use crate::context::Context;
 use crate::dispatch::Slot;
@@ -34,7 +34,8 @@ pub(super) async fn clean(
     obsolete: Vec<Obsolete>,
     slot: &Slot,
 ) -> Cleaned {
-    let outcomes = slot.given_up(join_all(obsolete.iter().map(|entry| delete(cx, namespace, entry)))).await;
+    let deletions = obsolete.iter().map(|entry| delete(cx.clone(), namespace.to_owned(), entry.clone()));
+    let outcomes = slot.given_up(few_at_a_time(deletions.collect::<Vec<_>>())).await;
     let mut cleaned = Cleaned::default();
     for (entry, outcome) in obsolete.iter().zip(outcomes) {
         match outcome {
@@ -59,12 +60,12 @@ pub(super) async fn clean(
     cleaned
 }
 
-async fn delete(cx: &Arc<Context>, namespace: &str, entry: &Obsolete) -> Result<Removed, Error> {
+async fn delete(cx: Arc<Context>, namespace: String, entry: Obsolete) -> Result<Removed, Error> {
     let Obsolete { store, key, place, deletes } = entry;
-    let Some(name) = push::name_of(store).filter(|_| *deletes) else { return Ok(Removed::Absent) };
-    let handle = open(cx, namespace, &name).await;
+    let Some(name) = push::name_of(&store).filter(|_| deletes) else { return Ok(Removed::Absent) };
+    let handle = open(&cx, &namespace, &name).await;
     let handle = handle.map_err(|error| error.context(format!("could not get secrets client for store {store}")))?;
-    handle.delete(place.clone()).await.map_err(|error| error.context(format!("{key} in {store}")))
+    handle.delete(place).await.map_err(|error| error.context(format!("{key} in {store}")))
 }
 
 async fn open(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<Arc<engine::Handle>, Error> {

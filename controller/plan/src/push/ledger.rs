@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn only_what_is_wanted_no_more_is_obsolete() {
         // Recorded, wanted, deleted, forgotten without a deletion.
-        let cases: &[(&[&str], &[&str], &[&str], &[&str])] = &[
+        type Places = &'static [&'static str];
+        let cases: &[(Places, Places, Places, Places)] = &[
             (&["a", "b"], &["b"], &["a"], &[]),
             (&["a+x", "a+y"], &["a+y"], &["a+x"], &[]),
             (&["a", "a+x"], &["a", "a+x"], &[], &[]),

@@ -30,14 +30,20 @@ pub enum Deed {
 }
 
 /// What is done, `exists` being the answer if [`asks_first`] said so, a failure as its text.
-pub fn deed(update: Update, deletion: Deletion, known: bool, exists: Option<Result<bool, String>>) -> Deed {
+pub fn deed(
+    update: Update,
+    deletion: Deletion,
+    known: bool,
+    refused: bool,
+    exists: Option<Result<bool, String>>,
+) -> Deed {
     match (update, exists) {
         (Update::IfNotExists, Some(Ok(true))) => Deed::Leave,
         (Update::IfNotExists, Some(Err(why))) => {
             Deed::Refuse(format!("could not verify if secret exists in store: {why}"))
         }
         (Update::IfNotExists | Update::Replace, Some(Ok(false))) => match deletion {
-            Deletion::Delete if !known => Deed::Announce,
+            Deletion::Delete if !known && !refused => Deed::Announce,
             Deletion::Delete | Deletion::None => Deed::Push,
         },
         // Who may write but not look still pushes; it is recorded afterwards.
@@ -85,8 +91,9 @@ mod tests {
         for (update, deletion, known, answer, want) in cases {
             let shown = format!("{update:?} {deletion:?} {known} {answer:?}");
             assert_eq!(asks_first(update, deletion, known, false), answer.is_some(), "{shown}");
-            assert_eq!(deed(update, deletion, known, answer), want, "{shown}");
+            assert_eq!(deed(update, deletion, known, false, answer), want, "{shown}");
         }
         assert!(!asks_first(Update::Replace, Deletion::Delete, false, true));
+        assert_eq!(deed(Update::IfNotExists, Deletion::Delete, false, true, Some(Ok(false))), Push);
     }
 }
