@@ -26,7 +26,7 @@ pub(super) struct Applied {
     pub(super) failures: Vec<String>,
     /// The causes of those that have one.
     pub(super) causes: Vec<Error>,
-    /// Whether each failure has a cause.
+    /// Whether some have none.
     pub(super) unexplained: bool,
     /// Whether anything was written.
     pub(super) wrote: bool,
@@ -34,18 +34,15 @@ pub(super) struct Applied {
     pub(super) refused: HashSet<(String, Place)>,
 }
 
-impl Applied {
-    fn failed(&mut self, text: String, cause: Option<Error>) {
-        self.failures.push(text);
-        match cause {
-            Some(cause) => self.causes.push(cause),
-            None => self.unexplained = true,
-        }
-    }
-}
+/// The entries of each store, or why it has none.
+pub(super) type Work = Vec<(StoreName, Result<Vec<Wanted>, String>)>;
+
+/// Of which store, and which of its entries.
+type Number = (usize, usize);
 
 /// One entry on its way.
 struct Entry<'w> {
+    number: Number,
     store: &'w StoreName,
     wanted: &'w Wanted,
     push: &'w Push,
@@ -53,8 +50,24 @@ struct Entry<'w> {
     deed: Deed,
 }
 
-/// The entries of each store, or why it has none.
-pub(super) type Work = Vec<(StoreName, Result<Vec<Wanted>, String>)>;
+/// What failed so far.
+#[derive(Default)]
+struct Failed(Vec<(Number, String, Option<Error>)>);
+
+impl Failed {
+    fn put(&mut self, number: Number, text: String, cause: Option<Error>) {
+        self.0.push((number, text, cause));
+    }
+
+    fn told(mut self, applied: &mut Applied) {
+        self.0.sort_by_key(|(number, _, _)| *number);
+        for (_, text, cause) in self.0 {
+            applied.failures.push(text);
+            applied.unexplained |= cause.is_none();
+            applied.causes.extend(cause);
+        }
+    }
+}
 
 /// See the module. Answers also the object as it is then: its status may have been written. An error is that of the API
 /// server; nothing was pushed.
@@ -66,85 +79,106 @@ pub(super) async fn apply(
     refused: &HashSet<(String, Place)>,
     slot: &Slot,
 ) -> Result<(Arc<PushSecret>, Applied), kube::Error> {
+    let mut object = object;
     let namespace = Key::of(&object.metadata).namespace;
-    let mut failures: Vec<(usize, usize, String, Option<Error>)> = Vec::new();
-    let mut entries: Vec<(usize, usize, Entry<'_>)> = Vec::new();
+    let mut failed = Failed::default();
     let names: Vec<StoreName> = work.iter().map(|(store, _)| store.clone()).collect();
     let handles = slot.given_up(stores::open_all(cx, &namespace, &names)).await;
-    for (place, ((store, wanted), handle)) in work.iter().zip(handles).enumerate() {
-        let handle = match handle {
-            Ok(handle) => handle,
-            Err(error) => {
-                let text = format!("could not get secrets client for store {}: {error}", store.name);
-                failures.push((place, 0, text, Some(error)));
-                continue;
-            }
-        };
-        match wanted {
-            Err(why) => failures.push((place, 0, why.clone(), None)),
-            Ok(all) => {
-                for (number, wanted) in all.iter().enumerate() {
-                    match &wanted.push {
-                        Err(why) => failures.push((place, number, why.clone(), None)),
-                        Ok(push) => {
-                            let entry = Entry { store, wanted, push, handle: handle.clone(), deed: Deed::Push };
-                            entries.push((place, number, entry));
-                        }
-                    }
-                }
-            }
-        }
-    }
-    let looks = entries.iter().map(|(_, _, entry)| look(&object.spec, entry, ledger, refused)).collect::<Vec<_>>();
-    let looked = slot.given_up(few_at_a_time(looks)).await;
-    let mut announced = false;
-    for ((place, number, entry), (deed, cause)) in entries.iter_mut().zip(looked) {
-        match &deed {
-            Deed::Announce => announced |= ledger.announce(entry.store, &entry.wanted.data),
-            Deed::Refuse(why) => failures.push((*place, *number, why.clone(), cause)),
-            Deed::Push | Deed::Leave => {}
-        }
-        entry.deed = deed;
-    }
-    let mut object = object;
-    if announced {
+    let mut entries = entries(work, handles, &mut failed);
+    let looks = entries.iter().map(|entry| look(&object.spec, entry, ledger, refused));
+    let looked = slot.given_up(few_at_a_time(looks.collect())).await;
+    if decided(&mut entries, looked, ledger, &mut failed) {
         // Before anything of it is written: whoever comes after this process knows what to clean up.
         let before = object.status.clone().unwrap_or_default();
         let status = PushSecretStatus { synced_push_secrets: ledger.synced().clone(), ..before };
         object = report::write(cx, &object, status).await?;
     }
-    entries.retain(|(_, _, entry)| matches!(entry.deed, Deed::Push | Deed::Announce));
-    let pushes = entries.iter().map(|(_, _, Entry { store: _, wanted: _, push, handle, deed: _ })| {
-        let (handle, push) = (handle.clone(), (*push).clone());
+    entries.retain(|entry| matches!(entry.deed, Deed::Push | Deed::Announce));
+    let pushes = entries.iter().map(|entry| {
+        let (handle, push) = (entry.handle.clone(), entry.push.clone());
         async move { handle.push(push).await }
     });
-    let pushed = slot.given_up(few_at_a_time(pushes.collect::<Vec<_>>())).await;
+    let pushed = slot.given_up(few_at_a_time(pushes.collect())).await;
     let mut applied = Applied::default();
-    for ((place, number, entry), pushed) in entries.iter().zip(pushed) {
-        let Entry { store, wanted, push, handle: _, deed } = entry;
-        match pushed {
-            Ok(pushed) => {
-                applied.wrote |= pushed == Pushed::Written;
-                ledger.pushed(store, &wanted.data);
+    for (entry, pushed) in entries.iter().zip(pushed) {
+        record(entry, pushed, ledger, &mut failed, &mut applied);
+    }
+    failed.told(&mut applied);
+    Ok((object, applied))
+}
+
+/// The entries that can be pushed, of the stores that could be opened.
+fn entries<'w>(work: &'w Work, handles: Vec<Result<Arc<Handle>, Error>>, failed: &mut Failed) -> Vec<Entry<'w>> {
+    let mut entries = Vec::new();
+    for (place, ((store, wanted), handle)) in work.iter().zip(handles).enumerate() {
+        let all = match (handle, wanted) {
+            (Ok(handle), Ok(all)) => all.iter().map(move |wanted| (handle.clone(), wanted)),
+            (Err(error), _) => {
+                let text = format!("could not get secrets client for store {}: {error}", store.name);
+                failed.put((place, 0), text, Some(error));
+                continue;
             }
-            Err(error) => {
-                let is_certain = push::is_certain(error.kind());
-                if is_certain {
-                    applied.refused.insert((status_key(store), push.place.clone()));
-                }
-                if is_certain && *deed == Deed::Announce {
-                    ledger.withdraw(store, &wanted.data);
-                }
-                // The reference names the key of the Secret, and nothing for the whole of it.
-                let key = push.secret_key.as_ref().unwrap_or(&push.place.key);
-                let text = format!("could not write remote ref {key} to target secretstore {}: {error}", store.name);
-                failures.push((*place, *number, text, Some(error)));
+            (Ok(_), Err(why)) => {
+                failed.put((place, 0), why.clone(), None);
+                continue;
+            }
+        };
+        for (number, (handle, wanted)) in all.enumerate() {
+            let number = (place, number);
+            match &wanted.push {
+                Ok(push) => entries.push(Entry { number, store, wanted, push, handle, deed: Deed::Push }),
+                Err(why) => failed.put(number, why.clone(), None),
             }
         }
     }
-    failures.sort_by_key(|(place, number, _, _)| (*place, *number));
-    failures.into_iter().for_each(|(_, _, text, cause)| applied.failed(text, cause));
-    Ok((object, applied))
+    entries
+}
+
+/// Takes in what is to be done with each entry. Answers whether the status must tell of some first.
+fn decided(
+    entries: &mut [Entry<'_>],
+    looked: Vec<(Deed, Option<Error>)>,
+    ledger: &mut Ledger,
+    failed: &mut Failed,
+) -> bool {
+    let mut announced = false;
+    for (entry, (deed, cause)) in entries.iter_mut().zip(looked) {
+        match &deed {
+            Deed::Announce => announced |= ledger.announce(entry.store, &entry.wanted.data),
+            Deed::Refuse(why) => failed.put(entry.number, why.clone(), cause),
+            Deed::Push | Deed::Leave => {}
+        }
+        entry.deed = deed;
+    }
+    announced
+}
+
+/// Takes in what became of an entry.
+fn record(
+    entry: &Entry<'_>,
+    pushed: Result<Pushed, Error>,
+    ledger: &mut Ledger,
+    failed: &mut Failed,
+    applied: &mut Applied,
+) {
+    let Entry { number, store, wanted, push, handle: _, deed } = entry;
+    let error = match pushed {
+        Ok(pushed) => {
+            applied.wrote |= pushed == Pushed::Written;
+            return ledger.pushed(store, &wanted.data);
+        }
+        Err(error) => error,
+    };
+    if push::is_certain(error.kind()) {
+        applied.refused.insert((status_key(store), push.place.clone()));
+        if *deed == Deed::Announce {
+            ledger.withdraw(store, &wanted.data);
+        }
+    }
+    // The reference names the key of the Secret, and nothing for the whole of it.
+    let key = push.secret_key.as_ref().unwrap_or(&push.place.key);
+    let text = format!("could not write remote ref {key} to target secretstore {}: {error}", store.name);
+    failed.put(*number, text, Some(error));
 }
 
 /// What is to be done with an entry, after a look at its place where one is needed.
