@@ -51,6 +51,9 @@ pub struct Args {
     /// Reconcile ClusterPushSecrets; not with --namespace.
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub enable_cluster_push_secret_reconciler: bool,
+    /// Reconcile PushSecrets.
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
+    pub enable_push_secret_reconciler: bool,
     /// Leave an ExternalSecret alone while its store isn't ready.
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub enable_flood_gate: bool,
@@ -125,7 +128,6 @@ const IGNORED: &[(&str, bool)] = &[
     ("metrics-key-name", false),
     ("zap-time-encoding", false),
     ("enable-http2", true),
-    ("enable-push-secret-reconciler", true),
     ("enable-secrets-caching", true),
     ("enable-configmaps-caching", true),
     ("enable-managed-secrets-caching", true),

@@ -19,6 +19,7 @@ use crate::dependencies::Dependant;
 use crate::events::Events;
 use crate::fan_out::FanOut;
 use crate::ingest::generic::GenericTargets;
+use crate::push_secret::{self, Pushes};
 use crate::supervision::Supervision;
 use crate::tenure::Tenure;
 use crate::workqueue::Workqueue;
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) secret_stores: bool,
     pub(crate) cluster_external_secrets: bool,
     pub(crate) cluster_push_secrets: bool,
+    /// Whether PushSecrets are acted on.
+    pub(crate) push_secrets: bool,
     /// Whether targets may be of any kind.
     pub(crate) generic_targets: bool,
     /// Whether a filled target of nobody is taken over.
@@ -75,6 +78,9 @@ pub(crate) struct Context {
     pub(crate) external_secrets: Arc<Workqueue<Key, StoreKey>>,
     pub(crate) stores: Arc<Workqueue<StoreKey, ()>>,
     pub(crate) fan_out: FanOut,
+    /// PushSecrets; those that push to one store first are one group.
+    pub(crate) push_secrets: Arc<Workqueue<Key, StoreKey>>,
+    pub(crate) pushes: Pushes,
     pub(crate) engine: Engine,
     pub(crate) templates: template::Engine,
     pub(crate) environment: Environment,
@@ -124,7 +130,8 @@ impl Context {
     fn stores_used_in(&self, namespace: &str) -> HashSet<StoreKey> {
         let objects = self.world.external_secrets(|key, _| key.namespace == namespace);
         let stores = objects.iter().filter_map(|key| self.world.about(key, |brief| brief.stores().to_vec()));
-        stores.flatten().collect()
+        let pushes = |store: &StoreKey| !push_secret::users(self, store, Some(namespace)).is_empty();
+        stores.flatten().chain(self.world.stores(|_| true).into_iter().filter(pushes)).collect()
     }
 }
 

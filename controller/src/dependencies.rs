@@ -28,6 +28,8 @@ pub(crate) enum Dependant {
     },
     /// An ExternalSecret whose template lies there.
     ExternalSecret(Key),
+    /// A PushSecret whose template lies there.
+    PushSecret(Key),
 }
 
 /// In which version something was read.
@@ -87,7 +89,7 @@ impl Dependencies {
     pub(crate) fn stores_for(&self, namespace: &str) -> Vec<StoreKey> {
         let stores = self.inputs.keys().map_while(|reader| match reader {
             Dependant::Store { key, consumer } => Some((key, consumer)),
-            Dependant::ExternalSecret(_) => None,
+            Dependant::ExternalSecret(_) | Dependant::PushSecret(_) => None,
         });
         stores.filter(|(_, consumer)| consumer.as_deref() == Some(namespace)).map(|(key, _)| key.clone()).collect()
     }

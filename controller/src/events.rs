@@ -122,7 +122,7 @@ fn event(subject: &Subject, note: Note, now: jiff::Timestamp, number: u64) -> Ev
     let Subject { kind, component, name, namespace, uid, resource_version } = subject;
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let involved_object = ObjectReference {
-        api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
+        api_version: Some(format!("{}/{}", api::GROUP, version(kind))),
         kind: Some((*kind).to_owned()),
         name: text(name),
         namespace: text(namespace),
@@ -149,6 +149,14 @@ fn event(subject: &Subject, note: Note, now: jiff::Timestamp, number: u64) -> Ev
         last_timestamp: Some(Time(now)),
         count: Some(1),
         ..Event::default()
+    }
+}
+
+/// The API version of a kind.
+fn version(kind: &str) -> &'static str {
+    match kind {
+        "PushSecret" | "ClusterPushSecret" => "v1alpha1",
+        _ => api::VERSION,
     }
 }
 

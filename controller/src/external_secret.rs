@@ -26,11 +26,13 @@ use plan::refresh::{self, Due};
 use plan::status::{Again, Verdict};
 use provider::Retry;
 
-pub(crate) use fetch::open;
-pub(crate) use gather::{store_key, store_keys};
+pub(crate) use fetch::{known, open, permitted};
+pub(crate) use gather::{store_key, store_keys, store_record};
+pub(crate) use generate::generate_once;
 pub(crate) use pause::asked as pause_asked;
 pub(crate) use report::Outcome;
 use templates::NoData;
+pub(crate) use templates::{aside, env, gather_for};
 pub(crate) use unreadable::refuse_unreadable;
 
 use crate::clock;

@@ -35,6 +35,7 @@ pub(crate) fn settings() -> Settings {
         secret_stores: true,
         cluster_external_secrets: true,
         cluster_push_secrets: true,
+        push_secrets: true,
         generic_targets: true,
         adopt_existing: true,
         deletion_brake: None,
@@ -63,6 +64,8 @@ pub(crate) fn under(api: &FakeApi, settings: Settings, tenure: Tenure) -> (Arc<C
         external_secrets: Arc::new(Workqueue::new(64)),
         stores: Arc::new(Workqueue::new(64)),
         fan_out: Default::default(),
+        push_secrets: Arc::new(Workqueue::new(64)),
+        pushes: Default::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
         templates: template::Engine::new(
             template::Functions::eso(),

@@ -10,7 +10,9 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use api::{ClusterExternalSecret, ClusterPushSecret, ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
+use api::{
+    ClusterExternalSecret, ClusterPushSecret, ClusterSecretStore, ExternalSecret, PushSecret, SecretStore, StoreKind,
+};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -30,6 +32,7 @@ use crate::deletions;
 use crate::dependencies::{Dependant, Input};
 use crate::external_secret::refuse_unreadable;
 use crate::fan_out;
+use crate::push_secret;
 use crate::secret_store;
 use crate::world::{Brief, Change, Key, Memory, NamespaceSeen, Ready, SecretSeen, StoreKey, StoreRecord};
 
@@ -92,7 +95,10 @@ pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
     }
     if push {
         all.push(unawaited(start("clusterpushsecrets", cx, fan_out::watches::declarations::<ClusterPushSecret>)));
-        all.push(unawaited(start("pushsecrets", cx, fan_out::watches::push_secrets)));
+    }
+    if push || cx.settings.push_secrets {
+        let scope = scope.clone();
+        all.push(unawaited(start("pushsecrets", cx, move |cx, listed| push_secrets(cx, listed, scope))));
     }
     all
 }
@@ -110,7 +116,7 @@ where
     Watch { name, listed, run: Box::pin(run(cx.clone(), sender)) }
 }
 
-fn namespaced<K>(cx: &Context, scope: &Scope) -> Api<K>
+pub(crate) fn namespaced<K>(cx: &Context, scope: &Scope) -> Api<K>
 where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
 {
@@ -221,6 +227,46 @@ fn settled_elsewhere(cx: &Context, key: &Key, object: &ExternalSecret) {
     }
 }
 
+/// PushSecrets are for those who push them, and for the ClusterPushSecrets that keep them.
+async fn push_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
+    let api: Api<DeserializeGuard<PushSecret>> = namespaced(&cx, &scope);
+    let (pushed, kept) = (cx.settings.push_secrets, cx.settings.cluster_push_secrets);
+    let mut present = HashSet::new();
+    follow(&cx.supervision, api, listed, |told| match told {
+        Told::Restarted => present.clear(),
+        Told::Present { object, listing } => {
+            if listing {
+                present.insert(Key::of(kube::Resource::meta(&object)));
+            }
+            if kept {
+                fan_out::watches::push_secret_seen(&cx, object.clone());
+            }
+            if pushed {
+                push_secret::told(&cx, object);
+            }
+        }
+        Told::Gone(object) => {
+            let key = Key::of(kube::Resource::meta(&object));
+            if kept {
+                fan_out::watches::push_secret_gone(&cx, &key);
+            }
+            if pushed {
+                push_secret::gone(&cx, &key);
+            }
+        }
+        Told::Listed => {
+            if kept {
+                fan_out::watches::push_secrets_listed(&cx, &present);
+            }
+            if pushed {
+                push_secret::listed(&cx, &present);
+            }
+            present = HashSet::new();
+        }
+    })
+    .await;
+}
+
 async fn secret_stores(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
     let api: Api<DeserializeGuard<SecretStore>> = namespaced(&cx, &scope);
     stores(&cx, api, listed, StoreKind::SecretStore, StoreRecord::of_secret_store).await;
@@ -281,11 +327,15 @@ pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
     let said =
         |record: &StoreRecord| (store::is_checked(record.status.as_ref()), store::is_ready(record.status.as_ref()));
     let (checked, ready) = said(&record);
+    let labelled = before.as_ref().is_none_or(|before| before.meta.labels != record.meta.labels);
     let told = before.is_some_and(|before| said(&before) != (checked, ready));
     let change = cx.world.put_store(record);
     if freed {
         // Whatever stood still because of an annotation goes on, or stands still now.
         cx.external_secrets.wake_all(dependants(cx, &key).into_iter().map(|user| (user, Lane::Asked)));
+    }
+    if freed || labelled {
+        push_secret::store_seen(cx, &key);
     }
     match change {
         Change::New => cx.stores.wake(key.clone(), Lane::New),
@@ -304,6 +354,7 @@ fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
     // Whoever opens it anew notes anew what it reads.
     cx.world.store_depends_on_nothing(key);
     cx.retire(key);
+    push_secret::store_changed(cx, key);
     let users = dependants(cx, key);
     if is_checked_here(cx, key) {
         // The check wakes them.
@@ -322,6 +373,7 @@ fn is_checked_here(cx: &Context, key: &StoreKey) -> bool {
 
 /// A store isn't there any more.
 pub(crate) fn gone(cx: &Arc<Context>, key: &StoreKey) {
+    push_secret::store_seen(cx, key);
     cx.world.remove_store(key);
     deletions::forget(cx, key);
     cx.retire(key);
@@ -343,7 +395,9 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
             let key = Key::of(&object.metadata);
             let seen = SecretSeen::of(&object.metadata);
             let input = Input { kind: SourceKind::Secret, key: key.clone() };
-            if listing && (seen.managed || cx.world.is_input(&input)) {
+            let labels = object.metadata.labels.as_ref();
+            let is_source = push_secret::source_seen(&cx, &key, labels);
+            if listing && (seen.managed || is_source || cx.world.is_input(&input)) {
                 present.insert(key.clone());
             }
             input_changed(&cx, &input, Some(&seen.resource_version));
@@ -357,6 +411,7 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
         Told::Gone(object) => {
             let key = Key::of(&object.metadata);
             input_changed(&cx, &Input { kind: SourceKind::Secret, key: key.clone() }, None);
+            push_secret::source_seen(&cx, &key, object.metadata.labels.as_ref());
             if cx.world.put_secret(&key, None).is_some_and(|before| before.managed) {
                 target_changed(&cx, &key);
             }
@@ -366,6 +421,7 @@ async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
                 target_changed(&cx, &key);
             }
             missing_inputs(&cx, SourceKind::Secret, &present);
+            push_secret::sources_listed(&cx, &present);
             present = HashSet::new();
         }
     })
@@ -427,7 +483,7 @@ fn target_changed(cx: &Arc<Context>, secret: &Key) {
 /// Tells those that read this Secret or ConfigMap in another version: a store is opened anew, for those whose credential
 /// it is; a template is rendered anew.
 fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
-    let (mut whole, mut rendered) = (BTreeSet::new(), Vec::new());
+    let (mut whole, mut rendered, mut pushed) = (BTreeSet::new(), Vec::new(), Vec::new());
     let mut apart: BTreeMap<StoreKey, BTreeSet<String>> = BTreeMap::new();
     for reader in cx.world.outdated_by(input, version) {
         match reader {
@@ -438,6 +494,7 @@ fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
                 apart.entry(key).or_default().insert(consumer);
             }
             Dependant::ExternalSecret(key) => rendered.push(key),
+            Dependant::PushSecret(key) => pushed.push(key),
         }
     }
     for store in &whole {
@@ -448,6 +505,7 @@ fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
         consumers_changed(cx, &store, &consumers);
     }
     try_again(cx, rendered);
+    push_secret::try_again(cx, pushed);
 }
 
 /// Something that these objects depend on changed: they are tried again at once, with one trigger.
@@ -462,6 +520,7 @@ fn consumers_changed(cx: &Arc<Context>, store: &StoreKey, consumers: &BTreeSet<S
     cx.retire_for(store, consumers);
     let theirs = |key: &Key, brief: &Brief| consumers.contains(&key.namespace) && brief.stores().contains(store);
     try_again(cx, cx.world.external_secrets(theirs));
+    push_secret::consumers_changed(cx, store, consumers);
 }
 
 async fn namespaces(cx: Arc<Context>, listed: Sender<bool>) {
@@ -505,6 +564,7 @@ pub(crate) fn namespace_seen(cx: &Arc<Context>, name: &str, seen: Option<Namespa
 fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
     let failing = cx.world.external_secrets(|key, brief| key.namespace == namespace && brief.ready == Ready::False);
     try_again(cx, failing);
+    push_secret::namespace_changed(cx, namespace);
 }
 
 /// Wakes the users of a store after its check: those that wait for it or failed, and, once it is ready, those that its
@@ -517,4 +577,5 @@ pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool) {
     };
     let users: Vec<(Key, Lane)> = dependants(cx, store).into_iter().filter_map(lane_of).collect();
     cx.external_secrets.wake_all(users);
+    push_secret::store_checked(cx, store);
 }

@@ -1,7 +1,7 @@
 //! The controller: watches ExternalSecrets and stores, reads providers and writes Kubernetes Secrets.
 //!
 //! Read in this order: `run.rs` (wiring), `external_secret.rs` (the main pipeline), `plan` (its decisions),
-//! `secret_store.rs`, `ingest.rs` (watches), `world.rs` (what is known), `queue.rs`, `dispatch.rs`.
+//! `secret_store.rs`, `push_secret.rs`, `ingest.rs` (watches), `world.rs` (what is known), `queue.rs`, `dispatch.rs`.
 
 mod api_client;
 mod args;
@@ -18,6 +18,7 @@ mod fixtures;
 mod health;
 mod ingest;
 mod lookup;
+mod push_secret;
 mod queue;
 mod recovery;
 mod run;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::context::Context;
 use crate::ingest::dependants;
+use crate::push_secret;
 use crate::world::{Key, Ready, StoreKey};
 
 /// Listens for as long as the process lives.
@@ -39,6 +40,7 @@ fn wake(cx: &Arc<Context>, identity: &StoreIdentity) {
     let users: Vec<(Key, Lane)> =
         dependants(cx, &store).into_iter().filter(failing).map(|key| (key, Lane::Asked)).collect();
     cx.external_secrets.wake_all(users);
+    push_secret::store_recovered(cx, &store, consumer);
 }
 
 #[cfg(test)]

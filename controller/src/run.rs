@@ -19,15 +19,17 @@ use crate::clock;
 use crate::context::{Context, Settings};
 use crate::events::Events;
 use crate::fan_out::FanOut;
-use crate::supervision::{LOOK, Supervision};
+use crate::supervision::{LOOK, Supervision, Waiting};
 use crate::tenure::guard::Guard;
 use crate::tenure::{self, Tenure};
-use crate::workers::{Declarations, ExternalSecrets, Stores};
+use crate::workers::{Declarations, ExternalSecrets, PushSecrets, Stores};
 use crate::workqueue::Workqueue;
 use crate::{api_client, dispatch, health, ingest, recovery};
 
 /// Stores checked at a time; those that wait for their backend don't count.
 const STORES_AT_A_TIME: usize = 16;
+/// PushSecrets at a time, counted as stores are.
+const PUSHES_AT_A_TIME: usize = 16;
 /// Objects of one store that are under way at a time, as a multiple of those worked on altogether and at least: while some
 /// wait for the backend, others can be written.
 const PER_STORE: usize = 2;
@@ -79,6 +81,8 @@ async fn serve(args: Args) -> Result<(), String> {
         external_secrets: Arc::new(Workqueue::new(PER_STORE_LEAST.max(PER_STORE * usize::from(args.concurrent)))),
         stores: Arc::new(Workqueue::new(STORES_AT_A_TIME)),
         fan_out: FanOut::default(),
+        push_secrets: Arc::new(Workqueue::new(PER_STORE_LEAST)),
+        pushes: Default::default(),
         engine: Engine::new(metrics.clone(), Limits::default()),
         templates: template::Engine::new(template::Functions::eso(), args.delims(), template::Limits::default()),
         environment,
@@ -95,6 +99,7 @@ async fn serve(args: Args) -> Result<(), String> {
             // Who may only see one namespace can't keep anything in others.
             cluster_external_secrets: args.enable_cluster_external_secret_reconciler && args.namespace.is_empty(),
             cluster_push_secrets: args.enable_cluster_push_secret_reconciler && args.namespace.is_empty(),
+            push_secrets: args.enable_push_secret_reconciler,
             generic_targets: args.unsafe_allow_generic_targets,
             adopt_existing: args.adopt_existing_secrets,
             deletion_brake: args.brake(),
@@ -159,10 +164,12 @@ async fn work(cx: Arc<Context>, concurrent: u16, listed: health::Listings) -> Re
     cx.supervision.external_secrets.start(usize::from(concurrent));
     cx.supervision.stores.start(STORES_AT_A_TIME);
     cx.supervision.declarations.start(FanOut::AT_A_TIME);
+    cx.supervision.push_secrets.start(PUSHES_AT_A_TIME);
     let stores = dispatch::run(cx.stores.clone(), Arc::new(Stores(cx.clone())), STORES_AT_A_TIME);
     let declarations = dispatch::run(cx.fan_out.queue.clone(), Arc::new(Declarations(cx.clone())), FanOut::AT_A_TIME);
+    let pushes = dispatch::run(cx.push_secrets.clone(), Arc::new(PushSecrets(cx.clone())), PUSHES_AT_A_TIME);
     let objects = dispatch::run(cx.external_secrets.clone(), Arc::new(ExternalSecrets(cx)), concurrent.into());
-    futures::future::try_join3(stores, declarations, objects).await.map(|((), (), ())| ())
+    futures::future::try_join4(stores, declarations, pushes, objects).await.map(|((), (), (), ())| ())
 }
 
 /// Keeps the queues' gauges up to date, and an eye on them.
@@ -179,7 +186,9 @@ pub(crate) async fn measure(cx: Arc<Context>) -> Result<(), String> {
         let stores = measure_queue(&cx.metrics, "secretstore", depths) || overdue > LOOK;
         let (depths, overdue) = cx.fan_out.queue.gauge();
         let declarations = measure_queue(&cx.metrics, "clusterexternalsecret", depths) || overdue > LOOK;
-        cx.supervision.look(external_secrets, stores, declarations);
+        let (depths, overdue) = cx.push_secrets.gauge();
+        let push_secrets = measure_queue(&cx.metrics, "pushsecret", depths) || overdue > LOOK;
+        cx.supervision.look(Waiting { external_secrets, stores, declarations, push_secrets });
         // Nobody can use an answer that is older than what still waits, or is just being made.
         let waiting = cx.external_secrets.oldest_trigger();
         let coming = cx.fan_out.oldest_round(clock::instant());

@@ -57,21 +57,19 @@ async fn attempt(cx: &Arc<Context>, key: &StoreKey, now: jiff::Timestamp, slot: 
         return Next::OnChange;
     }
     let mut longest = Duration::MAX;
-    if record.meta.deletion_timestamp.is_some() {
-        record = match finalizer::release(cx, record.clone(), now).await {
-            // I/O
-            Ok(Deletion::Free(record)) => record,
-            Ok(Deletion::Held) => {
-                longest = finalizer::LOOK_AGAIN;
-                record
-            }
-            Ok(Deletion::Gone) => return Next::OnChange,
-            Err(error) => {
-                finalizer::not_released(&record, &error);
-                return Next::Backoff;
-            }
-        };
-    }
+    record = match finalizer::settle(cx, record.clone(), now).await {
+        // I/O, where it changes
+        Ok(Deletion::Free(record)) => record,
+        Ok(Deletion::Held) => {
+            longest = finalizer::LOOK_AGAIN;
+            record
+        }
+        Ok(Deletion::Gone) => return Next::OnChange,
+        Err(error) => {
+            finalizer::not_released(&record, &error);
+            return Next::Backoff;
+        }
+    };
     let (checked, good, bad) = match interval(&record.spec, cx.settings.store_interval) {
         Ok(interval) => {
             let checked = slot.given_up(check(cx, &record)).await; // I/O, a failure is a value

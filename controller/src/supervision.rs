@@ -24,8 +24,19 @@ pub(crate) struct Supervision {
     pub(crate) stores: Crew,
     /// The workers of what declares one object for many namespaces.
     pub(crate) declarations: Crew,
+    /// The workers of PushSecrets.
+    pub(crate) push_secrets: Crew,
     metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
+}
+
+/// Whether keys wait in each queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) external_secrets: bool,
+    pub(crate) stores: bool,
+    pub(crate) declarations: bool,
+    pub(crate) push_secrets: bool,
 }
 
 struct Inner {
@@ -41,6 +52,7 @@ impl Supervision {
             external_secrets: crew("externalsecret", &["externalsecret"]),
             stores: crew("secretstore", &["secretstore", "clustersecretstore"]),
             declarations: crew("clusterexternalsecret", &["clusterexternalsecret", "clusterpushsecret"]),
+            push_secrets: crew("pushsecret", &["pushsecret"]),
             inner: Mutex::new(Inner { answers: None, watches: HashMap::new(), looked: clock::instant() }),
             metrics,
         }
@@ -66,12 +78,14 @@ impl Supervision {
         }
     }
 
-    /// Looks at the queues, every [`LOOK`]: do ExternalSecrets wait, do stores, do declarations? Brings the metrics up to date.
-    pub(crate) fn look(&self, external_secrets_wait: bool, stores_wait: bool, declarations_wait: bool) {
+    /// Looks at the queues, every [`LOOK`]: whose objects wait? Brings the metrics up to date.
+    pub(crate) fn look(&self, waiting: Waiting) {
+        let Waiting { external_secrets, stores, declarations, push_secrets } = waiting;
         let now = clock::instant();
-        self.external_secrets.look(external_secrets_wait, now);
-        self.stores.look(stores_wait, now);
-        self.declarations.look(declarations_wait, now);
+        self.external_secrets.look(external_secrets, now);
+        self.stores.look(stores, now);
+        self.declarations.look(declarations, now);
+        self.push_secrets.look(push_secrets, now);
         let mut inner = self.lock();
         inner.looked = now;
         for (watch, heard) in &inner.watches {
@@ -81,7 +95,8 @@ impl Supervision {
 
     /// What stands still; nothing if all is well.
     pub(crate) fn stuck(&self) -> Vec<String> {
-        let crews = vec![self.external_secrets.seen(), self.stores.seen(), self.declarations.seen()];
+        let crews = [&self.external_secrets, &self.stores, &self.declarations, &self.push_secrets];
+        let crews = crews.map(Crew::seen).into();
         let inner = self.lock();
         let watches = inner.watches.iter().map(|(name, heard)| (name.clone(), *heard)).collect();
         let seen = Seen { answers: inner.answers, watches, crews, looked: inner.looked };
@@ -229,7 +244,7 @@ mod tests {
     async fn minutes(supervision: &Supervision, minutes: u32, waiting: bool, heard: Option<&str>) {
         for _ in 0..minutes * 12 {
             tokio::time::advance(LOOK).await;
-            supervision.look(waiting, false, false);
+            supervision.look(Waiting { external_secrets: waiting, ..Waiting::default() });
             supervision.answered(heard.map(|path| (path, false)));
         }
     }

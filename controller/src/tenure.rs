@@ -32,6 +32,7 @@ use crate::external_secret::store_key;
 use crate::fan_out::{self, DeclarationKey};
 use crate::health::{Listings, all_listed};
 use crate::ingest::first_lane_of;
+use crate::push_secret;
 use crate::world::{Brief, Key, StoreKey};
 
 pub(crate) use identity::identity;
@@ -162,6 +163,14 @@ impl Tenure {
 
     fn bucket_of_nothing(&self, key: &Key) -> u16 {
         buckets::bucket(&["ExternalSecret", &key.namespace, &key.name], self.count)
+    }
+
+    /// The bucket of a PushSecret, which may have many stores.
+    pub(crate) fn bucket_of_push(&self, key: &Key) -> u16 {
+        if self.count == 1 {
+            return 0;
+        }
+        buckets::bucket(&["PushSecret", &key.namespace, &key.name], self.count)
     }
 
     /// The bucket of a store.
@@ -349,6 +358,7 @@ fn wake(cx: &Context, buckets: &[u16]) {
     let mine: Vec<(Key, Lane)> = mine.into_iter().filter_map(lane_of).collect();
     cx.external_secrets.wake_all(mine);
     fan_out::watches::wake_buckets(cx, buckets);
+    push_secret::gained(cx, buckets);
 }
 
 #[cfg(test)]

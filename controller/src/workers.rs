@@ -14,7 +14,7 @@ use crate::dispatch::{Slot, Work};
 use crate::fan_out::{self, DeclarationKey};
 use crate::queue::{Job, Next};
 use crate::world::{Key, StoreKey};
-use crate::{external_secret, secret_store};
+use crate::{external_secret, push_secret, secret_store};
 
 /// Reconciles ExternalSecrets.
 pub(crate) struct ExternalSecrets(pub(crate) Arc<Context>);
@@ -126,5 +126,45 @@ impl Work<DeclarationKey, ()> for Declarations {
 
     fn exists(&self, key: &DeclarationKey) -> bool {
         self.0.fan_out.exists(key)
+    }
+}
+
+/// Pushes PushSecrets.
+pub(crate) struct PushSecrets(pub(crate) Arc<Context>);
+
+impl Work<Key, StoreKey> for PushSecrets {
+    fn group_of(&self, key: &Key) -> Option<StoreKey> {
+        push_secret::group_of(&self.0, key)
+    }
+
+    async fn work(&self, job: &Job<Key>, slot: Slot) -> Next {
+        let (Self(cx), Job { key, lane, asked: _, waited }) = (self, job);
+        cx.metrics.queue_wait("pushsecret", *lane, *waited);
+        let turn = cx.supervision.push_secrets.begin("pushsecret");
+        let started = clock::instant();
+        let next = push_secret::reconcile(cx, key, &slot).await;
+        if self.exists(key) {
+            if cx.tenure.holds(cx.tenure.bucket_of_push(key)) {
+                let took = clock::instant().saturating_duration_since(started);
+                cx.metrics.reconciled(Kind::PushSecret, &key.name, &key.namespace, took);
+            } else {
+                // Another replica's object has its series there.
+                cx.metrics.disown(Kind::PushSecret, &key.name, &key.namespace);
+            }
+        }
+        turn.end(next);
+        next
+    }
+
+    fn panicked(&self, key: &Key) {
+        tracing::error!(
+            namespace = key.namespace,
+            name = key.name,
+            "pushing this PushSecret panicked; please report it"
+        );
+    }
+
+    fn exists(&self, key: &Key) -> bool {
+        self.0.pushes.get(key).is_some()
     }
 }

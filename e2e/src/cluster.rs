@@ -264,12 +264,13 @@ impl Cluster {
         Api::namespaced(self.client(), namespace)
     }
 
-    /// The objects of one of our kinds, in version v1; all of them without a namespace.
+    /// The objects of one of our kinds, in the version that is stored; all of them without a namespace.
     ///
     /// # Errors
     /// If it isn't one of our kinds.
     pub fn objects(&self, kind: &str, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
-        let resource = resource("external-secrets.io/v1", kind)?.0;
+        let version = if matches!(kind, "PushSecret" | "ClusterPushSecret") { "v1alpha1" } else { "v1" };
+        let resource = resource(&format!("external-secrets.io/{version}"), kind)?.0;
         Ok(match namespace {
             Some(namespace) => Api::namespaced_with(self.client(), namespace, &resource),
             None => Api::all_with(self.client(), &resource),
@@ -355,6 +356,7 @@ fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
         "NetworkPolicy" => ("networkpolicies", true),
         "Password" => ("passwords", true),
         "PodDisruptionBudget" => ("poddisruptionbudgets", true),
+        "PushSecret" => ("pushsecrets", true),
         "Role" => ("roles", true),
         "RoleBinding" => ("rolebindings", true),
         "Secret" => ("secrets", true),

@@ -1,16 +1,18 @@
 //! Where the reads of one store wait for their turn: permits, batches, the breaker, the pace, and the probes.
 //!
-//! Everything here is a store's own: another store's trouble takes none of its turns. Deliberately not here: who shares an
+//! Everything here is a store's own: another store's trouble takes none of its turns. Turns to write are in `writing`. Deliberately not here: who shares an
 //! answer (`flights.rs`), and the rules of breaker and pace (`breaker.rs`, `pace.rs`).
+
+mod writing;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use provider::{Calls, Error, ErrorKind, Find, Payload, Provider, ReadKey};
+use provider::{Calls, Error, ErrorKind, Find, Payload, Place, Provider, ReadKey};
 use secret::SecretMap;
 use telemetry::{CallStatus, Metrics};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::breaker::{Breaker, Change, Sign};
 use crate::clock;
@@ -18,6 +20,7 @@ use crate::flights::{Began, panicked};
 use crate::handle::FIND;
 use crate::identity::StoreIdentity;
 use crate::pace::Pace;
+use crate::writes::EXISTS as LOOK;
 
 /// Calls at a time that may hold several reads. While fewer are up a read goes at once, by itself; what comes meanwhile
 /// goes together when one ends.
@@ -36,6 +39,8 @@ pub(crate) type Recovered = Arc<Mutex<Option<mpsc::UnboundedSender<StoreIdentity
 enum Question {
     Read(ReadKey),
     Find(Find),
+    /// A refused write is asked for as a look: it writes nothing.
+    Exists(Place),
 }
 
 struct Waiting {
@@ -85,6 +90,7 @@ struct State {
     alone: Line,
     in_flight: usize,
     in_flight_together: usize,
+    writes: usize,
     breaker: Breaker,
     pace: Pace,
     suspects: VecDeque<Question>,
@@ -150,6 +156,8 @@ pub(crate) struct Desk {
     find_deadline: Duration,
     recovered: Recovered,
     state: Mutex<State>,
+    /// A write has ended.
+    write_ended: Notify,
 }
 
 impl Desk {
@@ -166,6 +174,7 @@ impl Desk {
             alone: Line::default(),
             in_flight: 0,
             in_flight_together: 0,
+            writes: 0,
             breaker: Breaker::new(&identity),
             pace: Pace::new(limits.in_flight),
             suspects: VecDeque::new(),
@@ -181,6 +190,7 @@ impl Desk {
             find_deadline: limits.find_deadline,
             recovered,
             state: Mutex::new(state),
+            write_ended: Notify::new(),
         };
         desk.tell_breaker(0);
         desk
@@ -238,6 +248,14 @@ impl Desk {
         let answer = self.provider.find(find, &self.calls()).await;
         self.ended(&[Question::Find(find.clone())], &[answer.as_ref().err()], now);
         answer
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub(crate) fn identity(&self) -> &StoreIdentity {
+        &self.identity
     }
 
     /// No turns are given for its sake any more: no probes, no news. Who waits still gets an answer.
@@ -317,7 +335,7 @@ impl Desk {
     }
 
     /// Counts the calls that a provider makes within one.
-    fn calls(&self) -> Counter {
+    pub(crate) fn calls(&self) -> Counter {
         Counter { provider: self.provider.metric_name(), metrics: self.metrics.clone() }
     }
 
@@ -331,7 +349,7 @@ impl Desk {
         // That there is no such key is an answer like any other; other failures say nothing of the pace.
         let other = errors.iter().flatten().find(|error| error.kind() != ErrorKind::NotFound);
         let mut state = self.lock();
-        let in_flight = state.in_flight.max(1);
+        let in_flight = (state.in_flight + state.writes).max(1);
         if state.pace.ended(throttle.or(other).copied(), began, in_flight, now) && !state.retired {
             let StoreIdentity { kind, namespace, name, uid: _, generation: _, consumer: _ } = &self.identity;
             self.metrics.throttled(kind, namespace, name);
@@ -422,6 +440,14 @@ impl Desk {
                 let answer = tokio::time::timeout(self.find_deadline, self.provider.find(find, &calls)).await;
                 answer.unwrap_or_else(|_| Err(late(FIND, self.find_deadline))).err()
             }
+            Question::Exists(place) => match self.provider.writer() {
+                Some(writer) => {
+                    let calls = self.calls();
+                    let answer = tokio::time::timeout(self.deadline, writer.exists(place, &calls)).await;
+                    answer.unwrap_or_else(|_| Err(late(LOOK, self.deadline))).err()
+                }
+                None => None,
+            },
         };
         self.ended(&[question], &[error.as_ref()], began);
     }
@@ -465,7 +491,7 @@ impl Drop for Probing {
 }
 
 /// Counts calls in the metric.
-struct Counter {
+pub(crate) struct Counter {
     provider: &'static str,
     metrics: Arc<Metrics>,
 }

@@ -12,6 +12,7 @@ use crate::desk::{Desk, Recovered, late};
 use crate::flights::{Flights, Way};
 use crate::identity::StoreIdentity;
 use crate::keep::{Counted, Keep};
+use crate::writes::Writes;
 
 /// A find as a whole, in logs.
 pub(crate) const FIND: &str = "GetAllSecrets";
@@ -36,6 +37,8 @@ pub struct Limits {
     pub find_deadline: Duration,
     /// How long opening a store may take, login and retries included.
     pub open_deadline: Duration,
+    /// Writes to one store at a time, looks before them included.
+    pub writes_in_flight: usize,
 }
 
 impl Default for Limits {
@@ -47,6 +50,7 @@ impl Default for Limits {
             finds_in_flight: 4,
             find_deadline: Duration::from_secs(120),
             open_deadline: Duration::from_secs(120),
+            writes_in_flight: 16,
         }
     }
 }
@@ -75,6 +79,7 @@ pub(crate) struct Common {
     pub(crate) reads: Arc<Keep<ReadKey, Payload>>,
     pub(crate) finds: Arc<Keep<Find, SecretMap>>,
     pub(crate) recovered: Recovered,
+    pub(crate) writes: Writes,
 }
 
 impl Common {
@@ -85,6 +90,7 @@ impl Common {
             reads: Keep::new(KEPT_READS),
             finds: Keep::new(KEPT_FINDS),
             recovered: Recovered::default(),
+            writes: Writes::default(),
         }
     }
 }
@@ -92,13 +98,13 @@ impl Common {
 /// An open store, shared by all that use it.
 pub struct Handle {
     /// Tells its kept answers from those of other handles.
-    number: u64,
-    provider: Arc<dyn Provider>,
-    desk: Arc<Desk>,
+    pub(crate) number: u64,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) desk: Arc<Desk>,
     reads: Flights<ReadKey, Arc<Counted<Payload>>>,
     finds: Flights<Find, Arc<Counted<SecretMap>>>,
     find_permits: Arc<Semaphore>,
-    common: Arc<Common>,
+    pub(crate) common: Arc<Common>,
 }
 
 /// What a find brought.

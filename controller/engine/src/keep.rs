@@ -198,8 +198,14 @@ where
 
     /// Drops all answers of a handle.
     pub(crate) fn forget(&self, handle: u64) {
+        self.forget_where(handle, |_| true);
+    }
+
+    /// Drops those answers of a handle whose key matches.
+    pub(crate) fn forget_where(&self, handle: u64, matches: impl Fn(&K) -> bool) {
         let mut table = self.lock();
-        let places: Vec<Place<K>> = table.answers.keys().filter(|(of, _)| *of == handle).cloned().collect();
+        let gone = |(of, key): &&Place<K>| *of == handle && matches(key);
+        let places: Vec<Place<K>> = table.answers.keys().filter(gone).cloned().collect();
         places.iter().for_each(|place| table.remove(place));
     }
 

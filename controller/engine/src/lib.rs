@@ -2,7 +2,7 @@
 //!
 //! Lives here: opening a store once however many ask ([`Engine`]), and what its handle does around the provider
 //! ([`Handle`]): sharing reads by the freshness rule (`flights.rs`, `keep.rs`), turns, batches and probes (`desk.rs`), the
-//! breaker and the pace (`breaker.rs`, `pace.rs`, plain data). Deliberately not here: what a backend is (`provider`,
+//! breaker and the pace (`breaker.rs`, `pace.rs`, plain data), and writes (`writes.rs`). Deliberately not here: what a backend is (`provider`,
 //! `providers`), and who may use which store (`controller`).
 //!
 //! Nothing is ever shared across two identities: authorisation is not shared.
@@ -15,6 +15,7 @@ mod handle;
 mod identity;
 mod keep;
 mod pace;
+mod writes;
 
 pub use handle::{Asker, Found, Handle, Limits};
 pub use identity::StoreIdentity;

@@ -1,7 +1,12 @@
-//! What a store's users share, and what one store's trouble does to them and to others. On a paused clock.
+//! What a store's users share, and what one store's trouble does to them and to others. On a paused clock. Writes are in
+//! `writes`.
 
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod vault;
+#[cfg(test)]
+mod writes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

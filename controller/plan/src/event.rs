@@ -44,8 +44,16 @@ pub enum EventReason {
     InvalidStoreConfiguration,
     /// A store that is being deleted is still used. The reference has no such event.
     StoreInUse,
-    /// A ClusterPushSecret can't do anything.
+    /// A PushSecret is in sync.
+    Synced,
+    /// A push, or what a ClusterPushSecret does, failed.
     Errored,
+    /// The source of a PushSecret is gone, and what was pushed too.
+    SourceDeleted,
+    /// Something isn't pushed back to where it came from. The reference has no such event.
+    NotPushedBack,
+    /// Something at a provider isn't deleted because it isn't this operator's. The reference has no such event.
+    NotDeleted,
 }
 
 impl EventReason {
@@ -63,7 +71,11 @@ impl EventReason {
             Self::StoreUnmaintained => "StoreUnmaintained",
             Self::InvalidStoreConfiguration => "InvalidStoreConfiguration",
             Self::StoreInUse => "StoreInUse",
+            Self::Synced => "Synced",
             Self::Errored => "Errored",
+            Self::SourceDeleted => "SourceDeleted",
+            Self::NotPushedBack => "NotPushedBack",
+            Self::NotDeleted => "NotDeleted",
         }
     }
 
@@ -71,7 +83,7 @@ impl EventReason {
     /// telling once for as long as they do.
     pub fn is_deed(self) -> bool {
         match self {
-            Self::Created | Self::Updated | Self::Deleted => true,
+            Self::Created | Self::Updated | Self::Deleted | Self::SourceDeleted | Self::NotDeleted => true,
             Self::UpdateFailed
             | Self::MissingProviderSecret
             | Self::Valid
@@ -80,7 +92,9 @@ impl EventReason {
             | Self::StoreUnmaintained
             | Self::InvalidStoreConfiguration
             | Self::StoreInUse
-            | Self::Errored => false,
+            | Self::Synced
+            | Self::Errored
+            | Self::NotPushedBack => false,
         }
     }
 }

@@ -44,14 +44,23 @@ pub fn convert(strategy: Option<ConversionStrategy>, map: SecretMap) -> Result<S
 /// As [`convert`].
 pub fn reverse_unicode(map: SecretMap) -> Result<SecretMap, String> {
     let escaped = ESCAPED.as_ref()?;
-    collect(map, |key| {
-        escaped
-            .replace_all(key, |found: &Captures<'_>| {
-                let point = u32::from_str_radix(&found[1], 16).ok().and_then(char::from_u32);
-                point.unwrap_or(char::REPLACEMENT_CHARACTER).to_string()
-            })
-            .into_owned()
-    })
+    collect(map, |key| unescaped(escaped, key))
+}
+
+/// As [`reverse_unicode`], of one key.
+///
+/// # Errors
+/// None that a user could meet.
+pub fn reverse_unicode_key(key: &str) -> Result<String, String> {
+    Ok(unescaped(ESCAPED.as_ref()?, key))
+}
+
+fn unescaped(escaped: &Regex, key: &str) -> String {
+    let character = |found: &Captures<'_>| {
+        let point = u32::from_str_radix(&found[1], 16).ok().and_then(char::from_u32);
+        point.unwrap_or(char::REPLACEMENT_CHARACTER).to_string()
+    };
+    escaped.replace_all(key, character).into_owned()
 }
 
 fn collect(map: SecretMap, rename: impl Fn(&str) -> String) -> Result<SecretMap, String> {

@@ -2,8 +2,9 @@
 //!
 //! Lives here: what to fetch and what it means ([`data`], [`rewrite`]), whether a refresh is due ([`refresh`]), what
 //! templates make of it ([`mod@template`]), the target ([`target`], [`generic_target`]), what holds the controller back
-//! ([`pause`], [`adoption`], [`brake`]), what one declaration means in many namespaces ([`fan_out`]), what selectors select ([`label_selector`]), whose turn it is ([`lease`],
-//! [`shards`]), and what is reported ([`status`], [`failures`], [`store`], [`event`]).
+//! ([`pause`], [`adoption`], [`brake`]), what one declaration means in many namespaces ([`fan_out`]), what selectors select
+//! ([`label_selector`]), what PushSecrets push ([`push`]), whose turn it is ([`lease`], [`shards`]), and what is reported
+//! ([`status`], [`failures`], [`store`], [`event`]).
 //! Deliberately not here: anything that reads or writes; this crate lists no runtime and no client.
 
 pub mod adoption;
@@ -21,6 +22,7 @@ pub mod label_selector;
 pub mod lease;
 pub mod names;
 pub mod pause;
+pub mod push;
 pub mod refresh;
 pub mod rewrite;
 pub mod secret_object;

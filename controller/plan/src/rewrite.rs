@@ -18,7 +18,7 @@ use crate::template::Engine;
 
 /// How long a key may get on the way, in bytes, and how large all keys and values together; ESO has no bound, and
 /// operations that double a key can be chained.
-const LONGEST_KEY: usize = 64 << 10;
+pub(crate) const LONGEST_KEY: usize = 64 << 10;
 const LARGEST: usize = 32 << 20;
 
 /// Applies `operations` one after the other. A transform sees the whole set of functions, default delimiters, and
@@ -178,7 +178,8 @@ fn renamed(data: SecretMap, rename: impl Fn(&str) -> Result<Vec<u8>, String>) ->
     Ok(out)
 }
 
-fn too_long() -> String {
+/// What is said of a key that got longer than [`LONGEST_KEY`].
+pub(crate) fn too_long() -> String {
     format!("a key of more than {LONGEST_KEY} bytes; make it shorter")
 }
 

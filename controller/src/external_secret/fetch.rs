@@ -63,15 +63,40 @@ async fn one(
 
 /// The open store behind a name, if the object may use it. The checks and their texts are the reference's, in its order.
 async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<Arc<Handle>, Error> {
+    let record = permitted(cx, namespace, name).await?;
+    let ready =
+        cx.world.check(&record.key).map_or_else(|| store::is_ready(record.status.as_ref()), |check| check.ready);
+    if cx.settings.flood_gate && !ready {
+        return Err(refuse(format!("{} {:?} is not ready", name.kind.as_str(), name.name)));
+    }
+    open(cx, &record, Some(namespace)).await
+}
+
+fn refuse(text: String) -> Error {
+    Error::new(ErrorKind::Invalid, RESOLVE, text)
+}
+
+/// The store behind a name.
+///
+/// # Errors
+/// The reference's text if it can't be had.
+pub(crate) fn known(cx: &Context, namespace: &str, name: &StoreName) -> Result<Arc<StoreRecord>, Error> {
     let kind = name.kind.as_str();
-    let refuse = |text: String| Error::new(ErrorKind::Invalid, RESOLVE, text);
     let key = store_key(name, namespace);
-    let Some(record) = cx.world.store(&key) else {
+    cx.world.store(&key).ok_or_else(|| {
         // With the kind, and not the resource: the reference looks it up in its cache.
         let missing = || format!("{kind}.external-secrets.io {:?} not found", name.name);
         let cause = cx.world.obstacle(&key).unwrap_or_else(missing);
-        return Err(refuse(format!("could not get {kind} {:?}, {cause}", name.name)));
-    };
+        refuse(format!("could not get {kind} {:?}, {cause}", name.name))
+    })
+}
+
+/// As [`known`], if an object of the namespace may use it, whether it is ready or not.
+///
+/// # Errors
+/// The reference's texts.
+pub(crate) async fn permitted(cx: &Context, namespace: &str, name: &StoreName) -> Result<Arc<StoreRecord>, Error> {
+    let record = known(cx, namespace, name)?;
     if !cx.settings.handles(&record.spec) {
         return Err(refuse("can not reference unmanaged store".into()));
     }
@@ -84,11 +109,7 @@ async fn usable(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<
             )));
         }
     }
-    let ready = cx.world.check(&key).map_or_else(|| store::is_ready(record.status.as_ref()), |check| check.ready);
-    if cx.settings.flood_gate && !ready {
-        return Err(refuse(format!("{kind} {:?} is not ready", name.name)));
-    }
-    open(cx, &record, Some(namespace)).await
+    Ok(record)
 }
 
 /// A namespace's labels, or the reference's text. An object may be told of before its new namespace is: then the API server is asked.

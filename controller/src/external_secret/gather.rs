@@ -164,7 +164,7 @@ pub(crate) async fn gather(cx: &Arc<Context>, key: &Key) -> Result<Seen, kube::E
 
 /// A store's record. The watches of objects and stores don't run in step: before a store counts as missing, the API
 /// server is asked. One that can't be got although it may exist is noted: its user is told why, and not held up.
-async fn store_record(cx: &Arc<Context>, key: &StoreKey) -> Result<Option<Arc<StoreRecord>>, kube::Error> {
+pub(crate) async fn store_record(cx: &Arc<Context>, key: &StoreKey) -> Result<Option<Arc<StoreRecord>>, kube::Error> {
     let known = cx.world.store(key);
     // Without the watch, what is known may be out of date.
     let watched = key.kind == StoreKind::SecretStore || cx.settings.cluster_stores;

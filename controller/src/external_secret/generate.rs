@@ -43,8 +43,7 @@ pub(super) async fn read_all(cx: &Arc<Context>, namespace: &str, spec: &External
             continue;
         }
         let spec = resolve(cx, namespace, &reference).await;
-        let class = spec.as_ref().ok().and_then(Spec::controller).filter(|class| !class.is_empty());
-        if class.is_some_and(|class| class != cx.settings.controller_class) {
+        if is_foreign(cx, &spec) {
             return None;
         }
         all.0.push((reference, spec));
@@ -69,6 +68,27 @@ pub(super) async fn generate(
         runtime.block_on(generators::open(spec).generate(&given))
     });
     made.await.map_err(|error| error.context("error using generator"))
+}
+
+/// New values of a generator that is read for it; none if it belongs to another controller class.
+pub(crate) async fn generate_once(
+    cx: &Arc<Context>,
+    namespace: &str,
+    reference: &GeneratorRef,
+    now: Timestamp,
+) -> Option<Result<SecretMap, Error>> {
+    let spec = resolve(cx, namespace, reference).await;
+    if is_foreign(cx, &spec) {
+        return None;
+    }
+    let generators = Generators(vec![(reference.clone(), spec)]);
+    Some(generate(cx, namespace, &generators, reference, now).await)
+}
+
+/// Whether a generator belongs to another controller class. One that can't be read belongs to nobody.
+fn is_foreign(cx: &Context, spec: &Result<Spec, Error>) -> bool {
+    let class = spec.as_ref().ok().and_then(Spec::controller).filter(|class| !class.is_empty());
+    class.is_some_and(|class| class != cx.settings.controller_class)
 }
 
 async fn resolve(cx: &Arc<Context>, namespace: &str, reference: &GeneratorRef) -> Result<Spec, Error> {

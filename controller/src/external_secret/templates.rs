@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use api::{EntryFailure, ExternalSecretSpec};
+use api::{EntryFailure, ExternalSecretSpec, Template};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -77,20 +77,31 @@ pub(super) async fn render(
 /// one of them appears or changes; but not its own target, or each write would lead to the next one, and not where values
 /// are generated, or another text would cost a password.
 pub(super) async fn gather(cx: &Context, reader: &Key, spec: &ExternalSecretSpec) -> Sources {
-    let wanted = spec.target.template.as_deref().map(template::sources).unwrap_or_default();
-    let dependant = Dependant::ExternalSecret(reader.clone());
-    cx.world.depends_on_nothing(&dependant);
+    let template = spec.target.template.as_deref();
     let generates = !data::generators(spec).is_empty();
+    let followed = |source: &SourceRef| !generates && !is_target(spec, &reader.name, source);
+    gather_for(cx, Dependant::ExternalSecret(reader.clone()), &reader.namespace, template, followed).await
+}
+
+/// Reads the ConfigMaps and Secrets of `namespace` that a template is in, and notes those that are to be followed.
+pub(crate) async fn gather_for(
+    cx: &Context,
+    dependant: Dependant,
+    namespace: &str,
+    template: Option<&Template>,
+    followed: impl Fn(&SourceRef) -> bool,
+) -> Sources {
+    cx.world.depends_on_nothing(&dependant);
     let mut sources = Sources::default();
-    for source in wanted {
-        let key = Key { namespace: reader.namespace.clone(), name: source.name.clone() };
+    for source in template.map(template::sources).unwrap_or_default() {
+        let key = Key { namespace: namespace.to_owned(), name: source.name.clone() };
         let input = Input { kind: source.kind, key };
-        let followed = !generates && !is_target(spec, &reader.name, &source);
+        let followed = followed(&source);
         if followed {
             // Before it is read: a change in the meantime must find its reader.
             cx.world.will_depend_on(dependant.clone(), input.clone());
         }
-        let (version, read) = read(cx, &reader.namespace, &source).await;
+        let (version, read) = read(cx, namespace, &source).await;
         if followed {
             cx.world.depends_on(dependant.clone(), input, version);
         }
@@ -131,7 +142,7 @@ async fn read(cx: &Context, namespace: &str, source: &SourceRef) -> (Option<Stri
 }
 
 /// Templates may compute for long: that must not hold up what else runs.
-pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         // Caught where any other panic of this reconcile is. Nothing cancels the task.
@@ -140,7 +151,7 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 }
 
 /// An environment in which it is `now`.
-pub(super) fn env(now: Timestamp) -> Env {
+pub(crate) fn env(now: Timestamp) -> Env {
     Env::new(now, fill)
 }
 

@@ -1,6 +1,6 @@
 //! The watches of declarations and their children, and whom a change wakes.
 //!
-//! The watches of namespaces and ExternalSecrets are others' too (`ingest`) and tell here what they saw. Nobody but the declarations
+//! The watches of namespaces, ExternalSecrets and PushSecrets are others' too (`ingest`) and tell here what they saw. Nobody but the declarations
 //! themselves waits for any of these listings: their definitions may have been left out.
 
 use std::collections::HashSet;
@@ -74,30 +74,12 @@ fn wake<D: Declared>(cx: &Context, name: String, lane: Lane) {
     cx.fan_out.queue.wake(DeclarationKey { kind: D::WHICH, name }, lane);
 }
 
-/// Follows PushSecrets for those who keep them.
-pub(crate) async fn push_secrets(cx: Arc<Context>, listed: Sender<bool>) {
-    let api: Api<DeserializeGuard<PushSecret>> = Api::all(cx.client.clone());
-    let mut present = HashSet::new();
-    follow(&cx.supervision, api, listed, |told| match told {
-        Told::Restarted => present.clear(),
-        Told::Present { object, listing } => {
-            if listing {
-                present.insert(Key::of(kube::Resource::meta(&object)));
-            }
-            push_secret_seen(&cx, object);
-        }
-        Told::Gone(object) => {
-            push_secret_gone(&cx, &Key::of(kube::Resource::meta(&object)));
-        }
-        Told::Listed => {
-            let gone = cx.fan_out.push_secrets.retain(&present);
-            present = HashSet::new();
-            if cx.fan_out.push_secrets.are_listed() || !gone.is_empty() {
-                wake_all_of::<ClusterPushSecret>(&cx);
-            }
-        }
-    })
-    .await;
+/// These PushSecrets are all that there are.
+pub(crate) fn push_secrets_listed(cx: &Context, present: &HashSet<Key>) {
+    let gone = cx.fan_out.push_secrets.retain(present);
+    if cx.fan_out.push_secrets.are_listed() || !gone.is_empty() {
+        wake_all_of::<ClusterPushSecret>(cx);
+    }
 }
 
 /// A PushSecret exists in this version.

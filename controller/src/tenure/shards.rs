@@ -26,6 +26,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::deletions;
 use crate::ingest::{Told, follow_labelled};
+use crate::push_secret;
 use crate::supervision::Supervision;
 
 /// On every Lease of a group of replicas; the value is the group's name.
@@ -413,6 +414,7 @@ impl Replica<'_> {
         for key in cx.world.external_secrets(|key, brief| buckets.contains(&cx.tenure.bucket_of_kept(key, brief))) {
             cx.metrics.disown(telemetry::Kind::ExternalSecret, &key.name, &key.namespace);
         }
+        push_secret::lost(cx, buckets);
         tracing::info!(buckets = ?buckets, "gave buckets back");
         self.tell();
     }

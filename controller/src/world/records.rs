@@ -74,7 +74,7 @@ fn slim(meta: ObjectMeta) -> ObjectMeta {
         .into_iter()
         .filter(|(key, _)| KEPT_ANNOTATIONS.contains(&key.as_str()))
         .collect();
-    ObjectMeta { annotations: Some(annotations), managed_fields: None, labels: None, ..meta }
+    ObjectMeta { annotations: Some(annotations), managed_fields: None, ..meta }
 }
 
 /// What is kept of a namespace.

@@ -19,16 +19,19 @@ pub enum Kind {
     ClusterExternalSecret,
     /// ClusterPushSecret.
     ClusterPushSecret,
+    /// PushSecret.
+    PushSecret,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ExternalSecret,
         Self::SecretStore,
         Self::ClusterSecretStore,
         Self::ClusterExternalSecret,
         Self::ClusterPushSecret,
+        Self::PushSecret,
     ];
 
     /// What the names of its series begin with.
@@ -39,6 +42,7 @@ impl Kind {
             Self::ClusterSecretStore => "clustersecretstore",
             Self::ClusterExternalSecret => "clusterexternalsecret",
             Self::ClusterPushSecret => "clusterpushsecret",
+            Self::PushSecret => "pushsecret",
         }
     }
 }
@@ -213,6 +217,7 @@ impl Metrics {
                 seconds("clustersecretstore")?,
                 seconds("clusterexternalsecret")?,
                 seconds("clusterpushsecret")?,
+                seconds("pushsecret")?,
             ],
             queue_depth,
             queue_wait,

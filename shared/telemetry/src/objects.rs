@@ -86,7 +86,11 @@ impl Objects {
             Kind::ExternalSecret => self.change(kind, name, namespace, |row| {
                 *row = Row { duration_ns: None, ready: None, deleted: true, ..*row };
             }),
-            Kind::SecretStore | Kind::ClusterSecretStore | Kind::ClusterExternalSecret | Kind::ClusterPushSecret => {
+            Kind::SecretStore
+            | Kind::ClusterSecretStore
+            | Kind::ClusterExternalSecret
+            | Kind::ClusterPushSecret
+            | Kind::PushSecret => {
                 let mut rows = self.lock(kind);
                 if let Some(names) = rows.get_mut(namespace) {
                     names.remove(name);
@@ -206,7 +210,11 @@ fn families(kind: Kind) -> Vec<Family> {
                 },
             },
         ]),
-        Kind::SecretStore | Kind::ClusterSecretStore | Kind::ClusterExternalSecret | Kind::ClusterPushSecret => {}
+        Kind::SecretStore
+        | Kind::ClusterSecretStore
+        | Kind::ClusterExternalSecret
+        | Kind::ClusterPushSecret
+        | Kind::PushSecret => {}
     }
     families
 }
