@@ -157,6 +157,16 @@ impl Args {
         Delims { left: self.template_left_delimiter.clone(), right: self.template_right_delimiter.clone() }
     }
 
+    /// Whether ClusterExternalSecrets are reconciled. Who may only see one namespace can't keep anything in others.
+    pub(crate) fn cluster_external_secrets(&self) -> bool {
+        self.enable_cluster_external_secret_reconciler && self.namespace.is_empty()
+    }
+
+    /// As [`Args::cluster_external_secrets`], of ClusterPushSecrets.
+    pub(crate) fn cluster_push_secrets(&self) -> bool {
+        self.enable_cluster_push_secret_reconciler && self.namespace.is_empty()
+    }
+
     pub(crate) fn brake(&self) -> Option<Brake> {
         match self.deletion_brake {
             DeletionBrake::Off => None,
@@ -280,6 +290,18 @@ mod tests {
             let error = read(&[&format!("--deletion-brake={wrong}")]).unwrap_err().to_string();
             assert!(error.contains("--deletion-brake") && error.contains("such as 20%, or off"), "{error}");
         }
+    }
+
+    #[test]
+    fn cluster_wide_declarations_are_for_whoever_sees_all_namespaces() {
+        let kinds = |line: &[&str]| {
+            let args = Args::read(["controller"].iter().chain(line)).unwrap();
+            [args.cluster_external_secrets(), args.cluster_push_secrets()]
+        };
+        assert_eq!(kinds(&[]), [true, true]);
+        assert_eq!(kinds(&["--enable-cluster-external-secret-reconciler=false"]), [false, true]);
+        assert_eq!(kinds(&["--enable-cluster-push-secret-reconciler=false"]), [true, false]);
+        assert_eq!(kinds(&["--namespace=shop", "--enable-cluster-push-secret-reconciler"]), [false, false]);
     }
 
     #[test]

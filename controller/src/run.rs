@@ -96,9 +96,8 @@ async fn serve(args: Args) -> Result<(), String> {
             flood_gate: args.enable_flood_gate,
             cluster_stores: args.enable_cluster_store_reconciler,
             secret_stores: args.enable_secret_store_reconciler,
-            // Who may only see one namespace can't keep anything in others.
-            cluster_external_secrets: args.enable_cluster_external_secret_reconciler && args.namespace.is_empty(),
-            cluster_push_secrets: args.enable_cluster_push_secret_reconciler && args.namespace.is_empty(),
+            cluster_external_secrets: args.cluster_external_secrets(),
+            cluster_push_secrets: args.cluster_push_secrets(),
             push_secrets: args.enable_push_secret_reconciler,
             generic_targets: args.unsafe_allow_generic_targets,
             adopt_existing: args.adopt_existing_secrets,

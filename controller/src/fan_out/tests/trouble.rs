@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use certgen::fake::FakeApi;
 use serde_json::{Value, json};
 
 use super::{Stage, child, declaration, pushing};
+use crate::context::Settings;
+use crate::fixtures;
+use crate::ingest::{Scope, watches};
 use crate::queue::Next;
 
 const HOUR: Next = Next::After(Duration::from_secs(3600));
@@ -160,10 +164,36 @@ async fn nothing_is_decided_before_all_namespaces_are_known() {
     stage.declare("all", &json!({}));
     stage.settle().await;
     let restarted = Stage::new(&[]);
-    let (cx, writer) = crate::fixtures::over(&stage.api, crate::fixtures::settings());
+    let (cx, writer) = fixtures::over(&stage.api, fixtures::settings());
     let mut restarted = Stage { api: stage.api.clone(), cx, writer, seen: stage.api.calls().len(), ..restarted };
     restarted.namespace("a", &json!({"labels": {"team": "red"}}));
     assert_eq!(restarted.settle().await, Vec::<String>::new());
     super::watches::namespaces_listed(&restarted.cx);
     assert_eq!(restarted.settle().await, ["DELETE a/all", "PUT all/status"]);
+}
+
+/// Their definitions may have been left out, and so may rights.
+#[tokio::test]
+async fn nobody_waits_for_kinds_that_may_be_absent() {
+    let settings = |external, push| Settings {
+        cluster_external_secrets: external,
+        cluster_push_secrets: push,
+        ..fixtures::settings()
+    };
+    let always = "secrets configmaps externalsecrets secretstores";
+    let cases = [
+        (true, settings(false, false), "clustersecretstores namespaces", ""),
+        (true, settings(true, false), "clustersecretstores namespaces", "clusterexternalsecrets"),
+        (false, settings(true, false), "", "namespaces clusterexternalsecrets"),
+        (false, settings(false, true), "", "namespaces clusterpushsecrets pushsecrets"),
+    ];
+    for (cluster_stores, settings, awaited, others) in cases {
+        let (cx, _) = fixtures::over(&FakeApi::default(), settings);
+        let watches = watches(&cx, &Scope { namespace: String::new(), cluster_stores });
+        let names = |listed: bool| -> Vec<&str> {
+            watches.iter().filter(|it| *it.listed.borrow() == listed).map(|it| it.name).collect()
+        };
+        assert_eq!(names(false).join(" "), format!("{always} {awaited}").trim_end());
+        assert_eq!(names(true).join(" "), others);
+    }
 }
