@@ -108,6 +108,16 @@ impl Moto {
         Ok(())
     }
 
+    /// A parameter, decrypted.
+    ///
+    /// # Errors
+    /// If the server refuses, for one if there is none.
+    pub async fn parameter(&self, name: &str) -> Result<Value> {
+        let body = json!({"Name": name, "WithDecryption": true});
+        let found = self.call_service("ssm", "AmazonSSM.GetParameter", body).await?;
+        Ok(found["Parameter"].clone())
+    }
+
     async fn call_service(&self, service: &str, target: &str, body: Value) -> Result<Value> {
         let what = format!("moto {target}");
         let scope = format!("20260101/{}/{service}/aws4_request", Self::REGION);
