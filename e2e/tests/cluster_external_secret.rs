@@ -14,31 +14,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// Kubernetes' garbage collector learns of new kinds every 30 s, and the cluster is newer than that.
 const COLLECTED: Duration = Duration::from_secs(90);
 
-/// What the roles of the manifests may lack.
-const RIGHTS: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: test-fan-out}
-rules:
-  - apiGroups: [external-secrets.io]
-    resources: [clusterexternalsecrets, clusterpushsecrets]
-    verbs: [get, list, watch, patch]
-  - apiGroups: [external-secrets.io]
-    resources: [clusterexternalsecrets/finalizers, clusterpushsecrets/finalizers, clusterexternalsecrets/status, clusterpushsecrets/status]
-    verbs: [update]
-  - apiGroups: [external-secrets.io]
-    resources: [externalsecrets, pushsecrets]
-    verbs: [get, list, watch, create, update, delete]
-  - apiGroups: ['']
-    resources: [namespaces]
-    verbs: [get, list, watch, patch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: test-fan-out}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: test-fan-out}
-subjects: [{kind: ServiceAccount, name: external-secrets, namespace: external-secrets}]
----
+const STORE: &str = "
 apiVersion: external-secrets.io/v1
 kind: ClusterSecretStore
 metadata: {name: shared}
@@ -67,7 +43,7 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     async fn new(bed: &'a Testbed, ns: String) -> Result<Self> {
-        bed.apply(&ns, RIGHTS).await?;
+        bed.apply(&ns, STORE).await?;
         let declared = bed.cluster.objects("ClusterExternalSecret", None)?;
         Ok(Self { bed, declared, namespaces: Api::all(bed.cluster.client()), ns })
     }

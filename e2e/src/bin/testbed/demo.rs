@@ -49,6 +49,7 @@ pub(crate) async fn run(keep: bool) -> Result {
     demo.sync()?;
     demo.rotate().await?;
     demo.repair().await?;
+    demo.push().await?;
     demo.refuse()?;
     demo.explain()?;
     say::heading(&format!("All of it was shown, in {} s", started.elapsed().as_secs()));
@@ -129,6 +130,30 @@ impl Demo {
         .await?;
         say::line(&format!("It is back {:.1} s after the command was given.", since(from)));
         self.succeeds(&["-n", "payments", "get", "secret", "db-credentials"]).map(|_| ())
+    }
+
+    async fn push(&self) -> Result {
+        say::heading(
+            "A Secret that another operator made (CloudNativePG, say) is pushed to Vault and read back elsewhere",
+        );
+        for file in ["cnpg-secret", "cnpg"] {
+            self.succeeds(&["apply", "-f", &self.example(file)])?;
+        }
+        self.succeeds(&["-n", "orders", "wait", "--for=condition=Ready", "pushsecret/orders-db", "--timeout=30s"])?;
+        self.succeeds(&["-n", "payments", "wait", "--for=condition=Ready", "es/orders-db", "--timeout=30s"])?;
+        let pushed = self.succeeds(&["-n", "orders", "get", "pushsecrets"])?;
+        shows(&pushed, &["orders-db", "Synced"])?;
+        let secret = self.succeeds(&["-n", "payments", "describe", "secret", "orders-db"])?;
+        shows(&secret, &["dbname:", "host:", "password:", "username:"])?;
+        let from = Instant::now();
+        let rotated = r#"{"stringData":{"password":"rotated-by-cnpg"}}"#;
+        self.succeeds(&["-n", "orders", "patch", "secret", "orders-db-app", "-p", rotated])?;
+        wait::exists(&self.secrets, "orders-db", Duration::from_secs(20), "to hold the rotated value", |it| {
+            wait::secret_text(it, "password").as_deref() == Some("rotated-by-cnpg")
+        })
+        .await?;
+        say::line(&format!("The other namespace has the rotated password after {:.1} s.", since(from)));
+        Ok(())
     }
 
     fn refuse(&self) -> Result {
