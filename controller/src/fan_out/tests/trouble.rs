@@ -178,14 +178,17 @@ async fn nobody_waits_for_kinds_that_may_be_absent() {
     let settings = |external, push| Settings {
         cluster_external_secrets: external,
         cluster_push_secrets: push,
+        push_secrets: false,
         ..fixtures::settings()
     };
+    let pushing = Settings { push_secrets: true, ..settings(false, false) };
     let always = "secrets configmaps externalsecrets secretstores";
     let cases = [
         (true, settings(false, false), "clustersecretstores namespaces", ""),
         (true, settings(true, false), "clustersecretstores namespaces", "clusterexternalsecrets"),
         (false, settings(true, false), "", "namespaces clusterexternalsecrets"),
         (false, settings(false, true), "", "namespaces clusterpushsecrets pushsecrets"),
+        (false, pushing, "", "pushsecrets"),
     ];
     for (cluster_stores, settings, awaited, others) in cases {
         let (cx, _) = fixtures::over(&FakeApi::default(), settings);
