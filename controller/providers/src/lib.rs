@@ -1,17 +1,22 @@
 //! The backends: one folder each, all with the shape of [`provider::Provider`]. Read `fake` first.
 //!
 //! Lives here: [`open`], which turns a store's settings into a provider, and what the folders share: the HTTP layer
-//! (`http`), the process's environment, CA bundles, retry settings.
+//! (`http`), the process's environment, CA bundles, retry settings, and what pushes have in common: their metadata
+//! (`push_metadata`) and the mark of what is ours (`ownership`).
 //! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
 mod aws;
+mod azurekv;
 mod ca;
+mod clock;
 mod environment;
 mod fake;
 mod http;
 mod kubernetes;
 mod name_pattern;
+mod ownership;
+mod push_metadata;
 mod referent;
 mod retry;
 mod vault;
@@ -21,7 +26,9 @@ use std::sync::Arc;
 use api::{ProviderSpec, ProviderSpecError, RetrySettings, StoreKind, StoreProvider};
 use provider::{Credentials, Error, ErrorKind, Provider};
 
-pub use environment::{AwsEnvironment, AwsWebIdentity, Environment, ProxyEnvironment, VaultEnvironment};
+pub use environment::{
+    AwsEnvironment, AwsWebIdentity, AzureEnvironment, Environment, ProxyEnvironment, VaultEnvironment,
+};
 pub use http::HttpClients;
 
 const OPEN: &str = "Open";
@@ -30,7 +37,6 @@ const OPEN: &str = "Open";
 macro_rules! without_backend {
     () => {
         ProviderSpec::Akeyless(_)
-            | ProviderSpec::AzureKv(_)
             | ProviderSpec::Barbican(_)
             | ProviderSpec::Beyondtrust(_)
             | ProviderSpec::BeyondtrustWorkload(_)
@@ -107,6 +113,7 @@ pub struct OpenContext<'a> {
 pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     match spec {
         ProviderSpec::Aws(spec) => aws::open(spec, &cx).await,
+        ProviderSpec::AzureKv(spec) => azurekv::open(spec, &cx).await,
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec))),
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
@@ -138,6 +145,7 @@ pub fn parse(provider: Option<&StoreProvider>, store: &str) -> Result<ProviderSp
 pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
     match spec {
         ProviderSpec::Aws(spec) => aws::uses_consumer(spec, environment),
+        ProviderSpec::AzureKv(spec) => azurekv::uses_consumer(spec, environment),
         ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
         ProviderSpec::Fake(_) => false,
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
@@ -202,7 +210,14 @@ mod tests {
             json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "role": "r", "auth": auth,
                 "sessionTagsPolicy": policy}})
         };
+        let azure = |secret: &Value| json!({"azurekv": {"vaultUrl": "https://v", "tenantId": "t", "authSecretRef": {"clientId": there, "clientSecret": secret}}});
+        let account = |account: Value| json!({"azurekv": {"vaultUrl": "https://v", "authType": "WorkloadIdentity", "serviceAccountRef": account}});
         let cases = [
+            (azure(&here), true),
+            (azure(&there), false),
+            (account(json!({"name": "a"})), true),
+            (account(json!({"name": "a", "namespace": "n"})), false),
+            (json!({"azurekv": {"vaultUrl": "https://v", "authType": "ManagedIdentity"}}), false),
             (vault(&here), true),
             (vault(&there), false),
             (json!({"vault": {"server": "http://v"}}), false),
