@@ -18,6 +18,8 @@ pub struct Environment {
     pub proxy: ProxyEnvironment,
     /// Variables of the provider `aws`.
     pub aws: AwsEnvironment,
+    /// Variables of the provider `azurekv`.
+    pub azure: AzureEnvironment,
     /// Variables of the provider `vault`.
     pub vault: VaultEnvironment,
     /// What was pushed to stores of the provider `fake`. No variable, but as much the process's own.
@@ -63,6 +65,19 @@ pub struct AwsWebIdentity {
     pub role_arn: String,
     /// `AWS_ROLE_SESSION_NAME`.
     pub session_name: Option<String>,
+}
+
+/// What Azure's workload identity webhook sets, and where managed identities are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AzureEnvironment {
+    /// The client of the pod's own identity: `AZURE_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// Its tenant, also of service accounts that name none: `AZURE_TENANT_ID`.
+    pub tenant_id: Option<String>,
+    /// The file with the pod's token, which is replaced from time to time: `AZURE_FEDERATED_TOKEN_FILE`.
+    pub federated_token_file: Option<PathBuf>,
+    /// Scheme and host in place of the instance metadata service's: `AZURE_POD_IDENTITY_AUTHORITY_HOST`.
+    pub metadata_host: Option<String>,
 }
 
 /// The variables of Vault's own SDK that also apply here.
@@ -120,6 +135,12 @@ impl Environment {
                         session_name: get("AWS_ROLE_SESSION_NAME"),
                     }
                 }),
+            },
+            azure: AzureEnvironment {
+                client_id: get("AZURE_CLIENT_ID"),
+                tenant_id: get("AZURE_TENANT_ID"),
+                federated_token_file: get("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from),
+                metadata_host: get("AZURE_POD_IDENTITY_AUTHORITY_HOST"),
             },
             vault: VaultEnvironment {
                 ca_cert: get("VAULT_CACERT").map(PathBuf::from),
@@ -201,6 +222,23 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(read(&[("VAULT_CLIENT_TIMEOUT", text)]).vault.client_timeout, want, "{text}");
         }
+    }
+
+    #[test]
+    fn the_pods_identity_at_azure_is_read() {
+        let env = read(&[
+            ("AZURE_CLIENT_ID", "c"),
+            ("AZURE_TENANT_ID", ""),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/f"),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://m"),
+        ]);
+        let want = AzureEnvironment {
+            client_id: Some("c".to_owned()),
+            tenant_id: None,
+            federated_token_file: Some(PathBuf::from("/f")),
+            metadata_host: Some("http://m".to_owned()),
+        };
+        assert_eq!(env.azure, want);
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
 mod aws;
+mod azurekv;
 mod ca;
+mod clock;
 mod environment;
 mod fake;
 mod http;
@@ -26,7 +28,9 @@ use std::sync::Arc;
 use api::{ProviderSpec, ProviderSpecError, RetrySettings, StoreKind, StoreProvider};
 use provider::{Credentials, Error, ErrorKind, Provider};
 
-pub use environment::{AwsEnvironment, AwsWebIdentity, Environment, ProxyEnvironment, VaultEnvironment};
+pub use environment::{
+    AwsEnvironment, AwsWebIdentity, AzureEnvironment, Environment, ProxyEnvironment, VaultEnvironment,
+};
 pub use fake::FakeMemory;
 pub use http::HttpClients;
 
@@ -36,7 +40,6 @@ const OPEN: &str = "Open";
 macro_rules! without_backend {
     () => {
         ProviderSpec::Akeyless(_)
-            | ProviderSpec::AzureKv(_)
             | ProviderSpec::Barbican(_)
             | ProviderSpec::Beyondtrust(_)
             | ProviderSpec::BeyondtrustWorkload(_)
@@ -112,6 +115,7 @@ pub struct OpenContext<'a> {
 pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     match spec {
         ProviderSpec::Aws(spec) => aws::open(spec, &cx).await,
+        ProviderSpec::AzureKv(spec) => azurekv::open(spec, &cx).await,
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec, &cx))),
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
@@ -144,6 +148,7 @@ pub fn parse(provider: Option<&StoreProvider>, store: &str) -> Result<ProviderSp
 pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
     match spec {
         ProviderSpec::Aws(spec) => aws::uses_consumer(spec, environment),
+        ProviderSpec::AzureKv(spec) => azurekv::uses_consumer(spec, environment),
         ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
         ProviderSpec::Fake(_) => false,
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
@@ -209,7 +214,14 @@ mod tests {
             json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "role": "r", "auth": auth,
                 "sessionTagsPolicy": policy}})
         };
+        let azure = |secret: &Value| json!({"azurekv": {"vaultUrl": "https://v", "tenantId": "t", "authSecretRef": {"clientId": there, "clientSecret": secret}}});
+        let account = |account: Value| json!({"azurekv": {"vaultUrl": "https://v", "authType": "WorkloadIdentity", "serviceAccountRef": account}});
         let cases = [
+            (azure(&here), true),
+            (azure(&there), false),
+            (account(json!({"name": "a"})), true),
+            (account(json!({"name": "a", "namespace": "n"})), false),
+            (json!({"azurekv": {"vaultUrl": "https://v", "authType": "ManagedIdentity"}}), false),
             (vault(&here), true),
             (vault(&there), false),
             (json!({"vault": {"server": "http://v"}}), false),

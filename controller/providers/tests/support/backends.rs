@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::azure::{KeyVault, QUIET_TENANT};
 use super::{Lookup, Opening, Reply, Seen, Stub};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
@@ -18,19 +19,20 @@ pub(crate) enum Backend {
     Aws,
     ParameterStore,
     Kubernetes,
+    AzureKv,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
-    pub(crate) const NETWORKED: [Self; 5] =
-        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::AzureKv];
+    pub(crate) const NETWORKED: [Self; 6] =
+        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::AzureKv];
 
     /// The name of the older version, if the backend keeps one.
     pub(crate) fn older_version(self) -> Option<&'static str> {
         match self {
             Self::Fake => Some("v1"),
-            Self::VaultV2 | Self::ParameterStore => Some("1"),
+            Self::VaultV2 | Self::ParameterStore | Self::AzureKv => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
             Self::VaultV1 | Self::Kubernetes => None,
         }
@@ -39,7 +41,7 @@ impl Backend {
     /// The property of the metadata that says `me`.
     pub(crate) fn owner(self) -> Option<&'static str> {
         match self {
-            Self::VaultV2 | Self::Aws | Self::ParameterStore => Some("owner"),
+            Self::VaultV2 | Self::Aws | Self::ParameterStore | Self::AzureKv => Some("owner"),
             Self::Kubernetes => Some("labels.owner"),
             Self::Fake | Self::VaultV1 => None,
         }
@@ -54,6 +56,12 @@ impl Backend {
             Self::Aws => Stub::start(aws).await,
             Self::ParameterStore => Stub::start(parameter_store).await,
             Self::Kubernetes => Stub::start(kubernetes).await,
+            Self::AzureKv => {
+                let vault = KeyVault::new();
+                vault.put("secrets/app", json!({"value": "{\"user\":\"old\"}"}));
+                vault.put("secrets/app", json!({"value": DATA, "tags": {"owner": "me"}}));
+                vault.stub().await
+            }
         }
     }
 
@@ -76,6 +84,9 @@ impl Backend {
             Self::ParameterStore => with_keys("ParameterStore"),
             Self::Kubernetes => json!({"kubernetes": {"server": {"url": url}, "remoteNamespace": "remote",
                 "auth": {"token": {"bearerToken": token}}}}),
+            Self::AzureKv => json!({"azurekv": {"vaultUrl": url, "tenantId": QUIET_TENANT, "useAzureSDK": true,
+                "customCloudConfig": {"activeDirectoryEndpoint": url},
+                "authSecretRef": {"clientId": {"name": "creds", "key": "id"}, "clientSecret": token}}}),
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());

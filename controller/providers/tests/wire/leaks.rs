@@ -53,6 +53,7 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
             match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
                 ("/v1/kv/app", _) => Reply::json(200, vault),
                 ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
+                ("/secrets/app?api-version=7.6", _) => Reply::json(200, json!({"value": "leaked-value"})),
                 (_, true) => Reply::json(
                     200,
                     json!({"Name": "app", "SecretString": "leaked-value", "Parameter": {"Value": "leaked-value"}}),
@@ -125,6 +126,8 @@ async fn finds_leave_no_value_in_the_trace() {
                 }
                 ("/v1/kv/app", _) => Reply::json(200, vault),
                 ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
+                ("/secrets?api-version=7.6", _) => Reply::json(200, json!({"value": [{"id": "http://v/secrets/app"}]})),
+                ("/secrets/app?api-version=7.6", _) => Reply::json(200, json!({"value": "leaked-value"})),
                 (_, true) => Reply::json(200, json!({"SecretValues": [value()], "Parameters": [value()]})),
                 _ => Reply::json(200, json!({"kind": "SecretList", "metadata": {}, "items": [secret]})),
             }
@@ -182,4 +185,41 @@ async fn templated_requests_leave_no_value_in_the_trace() {
     let text = buffer.text();
     assert!(text.len() > 500, "nothing was logged: {text}");
     assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
+}
+
+#[tokio::test]
+async fn azures_logins_and_pushes_leave_no_credential_and_no_value_in_the_trace() {
+    let buffer = listen();
+    let stub = Stub::start(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(404, json!({"error": {"code": "SecretNotFound", "message": "leaked-message"}})),
+        "POST" => Reply::json(200, json!({"access_token": "leaked-access-token", "expires_in": 3600})),
+        _ => Reply::json(200, json!({"value": "leaked-value"})),
+    })
+    .await;
+    let certificate = include_str!("../../testdata/azurekv/client.pem");
+    let secrets = [("creds/id", "app"), ("creds/secret", "leaked-secret"), ("creds/pem", certificate)];
+    for proof in ["clientSecret", "clientCertificate"] {
+        let key = if proof == "clientSecret" { "secret" } else { "pem" };
+        let spec = json!({"azurekv": {"vaultUrl": stub.url(), "tenantId": "t", "useAzureSDK": true,
+            "customCloudConfig": {"activeDirectoryEndpoint": stub.url()},
+            "authSecretRef": {"clientId": {"name": "creds", "key": "id"}, proof: {"name": "creds", "key": key}}}});
+        let store = Opening::of(spec, Lookup::of(&secrets)).open().await.unwrap();
+        let data = [("k".to_owned(), "leaked-value".into())].into();
+        let push = provider::Push {
+            source: Arc::new(provider::Source { data, ..provider::Source::default() }),
+            secret_key: None,
+            place: provider::Place { key: "app".to_owned(), property: None },
+            metadata: None,
+        };
+        assert!(store.writer().unwrap().push(&push, &crate::support::Made::default()).await.is_ok());
+        store.close().await;
+    }
+    let mut assertions =
+        stub.seen().into_iter().filter_map(|seen| Some(seen.body.split_once("client_assertion=")?.1.to_owned()));
+    let signature = assertions.next_back().unwrap().split(['&', '.']).nth(2).unwrap().to_owned();
+    let text = buffer.text();
+    assert!(text.len() > 500, "nothing was logged: {text}");
+    for secret in ["leaked", &signature, "bGVha2Vk"] {
+        assert_eq!(text.lines().find(|line| line.contains(secret)), None);
+    }
 }

@@ -8,7 +8,7 @@ use crate::value::Type;
 mod chain;
 mod jwk;
 mod pem;
-mod pkcs12;
+pub(crate) mod pkcs12;
 mod rsa;
 
 /// All tables.

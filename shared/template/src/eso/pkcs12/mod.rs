@@ -4,11 +4,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::{STR, chain};
 use crate::builtin::bytes;
-use crate::function::{Answer, Call, Failure, Function};
+use crate::env::Env;
+use crate::function::{Answer, Call, Failure, Function, Limits};
 use crate::pki::keys::{self, PrivateKey};
 use crate::pki::pem::{self, Block, CERTIFICATE, PRIVATE_KEY};
 use crate::pki::x509::{self, Certificate};
@@ -104,6 +106,33 @@ fn wide(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
         out.extend(unit.to_be_bytes());
     }
     Ok(out)
+}
+
+/// What a PKCS#12 file holds, for whoever gets one as a credential.
+pub struct KeyStore {
+    /// The private key in PKCS#8.
+    pub key: Zeroizing<Vec<u8>>,
+    /// The certificates in the file's order, in DER; at least one.
+    pub certificates: Vec<Zeroizing<Vec<u8>>>,
+}
+
+impl std::fmt::Debug for KeyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeyStore({} certificates)", self.certificates.len())
+    }
+}
+
+/// Opens a PKCS#12 file with the limits of one rendering.
+///
+/// # Errors
+/// The texts of the library that the reference uses; they hold nothing of the file.
+pub fn open_pkcs12(file: &[u8], password: &[u8]) -> Result<KeyStore, String> {
+    // Reading takes neither clock nor chance.
+    let (env, limits) = (Env::new(Timestamp::UNIX_EPOCH, |_| ()), Limits::default());
+    match read::contents(&mut Call::new(&env, &limits), file, password) {
+        Ok(contents) => Ok(KeyStore { key: contents.key.pkcs8(), certificates: contents.certificates }),
+        Err(Fault::Text(text) | Fault::Bare(Failure(text))) => Err(text),
+    }
 }
 
 fn key(call: &mut Call<'_>, password: &[u8], file: &[u8]) -> Answer {
