@@ -5,19 +5,21 @@
 //! JSON or UTF-8, every recursion and every output is bounded, and no input makes a function panic.
 //! Deliberately not here: which provider uses which rule, wiping of memory (the caller owns the bytes), and YAML.
 //!
-//! Reference points: the path syntax and the answers of tidwall/gjson v1.20.1 (MIT), and Go 1.26's `encoding/json`.
+//! Reference points: the path syntax and the answers of tidwall/gjson v1.20.1 (MIT), writing as tidwall/sjson v1.2.5, and Go 1.26's `encoding/json`.
 
 mod budget;
 mod document;
 mod error;
 mod path;
 pub mod property;
+mod set;
 mod text;
 mod write;
 
-pub use document::{Document, Item, NodeId, Numbers, object_to_map, valid, value_bytes};
+pub use document::{Document, Item, NodeId, Numbers, equal, object_to_map, valid, value_bytes};
 pub use error::{Error, Limit, SyntaxError};
 pub use path::{Found, Kind, get, try_get};
+pub use set::{SetError, remove, set};
 pub use text::quote;
 pub use write::{Html, string_map, write_string};
 

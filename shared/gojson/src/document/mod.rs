@@ -227,6 +227,16 @@ impl<'j> Document<'j> {
     }
 }
 
+/// Whether both are JSON and hold the same values: member order, white space and escapes don't count, numbers do as they
+/// are written.
+pub fn equal(one: &[u8], other: &[u8]) -> bool {
+    let compact = |json| {
+        let document = Document::parse(json).ok()?;
+        document.compact(document.root(), Numbers::Literal, Html::Keep).ok()
+    };
+    compact(one).is_some_and(|one| compact(other) == Some(one))
+}
+
 /// A JSON object as a secret's data: strings are decoded, null is empty, everything else stays as it is written.
 ///
 /// # Errors
