@@ -3,6 +3,7 @@
 //! The namespace rule of every reference lives here and nowhere else; a SecretStore can't leave its own namespace
 //! because its selectors' `namespace` is never read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,6 +157,18 @@ impl Credentials for StoreCredentials {
         Ok(ServiceAccountToken { token: SecretBytes::from(token), lifetime })
     }
 
+    async fn service_account_annotations(
+        &self,
+        selector: &ServiceAccountSelector,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let namespace = self.namespace(selector.namespace.as_ref(), "serviceAccountRef")?;
+        let api: Api<ServiceAccount> = Api::namespaced(self.context.client.clone(), &namespace);
+        let account = api.get(&selector.name).await.map_err(|error| {
+            invalid(format!("cannot get service account {namespace}/{}: {}", selector.name, api_text(&error)))
+        })?;
+        Ok(account.metadata.annotations.unwrap_or_default())
+    }
+
     async fn own_token(&self) -> Result<SecretBytes, Error> {
         let bytes = tokio::fs::read(OWN_TOKEN)
             .await
@@ -191,6 +204,26 @@ mod tests {
 
     use super::*;
     use crate::fixtures;
+
+    #[tokio::test]
+    async fn annotations_are_those_of_the_account_in_the_stores_namespace() {
+        let api = FakeApi::default();
+        let account = json!({"metadata": {"name": "app", "annotations": {"a": "b"}}});
+        api.put("/api/v1/namespaces/shop/serviceaccounts/app", account);
+        let (cx, _) = fixtures::over(&api, fixtures::settings());
+        let store = StoreKey { kind: StoreKind::SecretStore, namespace: "shop".into(), name: "gcp".into() };
+        let credentials = StoreCredentials { context: cx, store, consumer: None, apart: false };
+        let selector = |name: &str| ServiceAccountSelector {
+            name: name.to_owned(),
+            namespace: Some("other".to_owned()),
+            ..ServiceAccountSelector::default()
+        };
+        let found = credentials.service_account_annotations(&selector("app")).await.unwrap();
+        assert_eq!(found, BTreeMap::from([("a".to_owned(), "b".to_owned())]));
+        let error = credentials.service_account_annotations(&selector("none")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().starts_with("cannot get service account shop/none: "), "{error}");
+    }
 
     #[tokio::test]
     async fn a_change_while_a_credential_is_being_read_is_not_missed() {

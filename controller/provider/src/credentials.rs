@@ -1,5 +1,6 @@
 //! How a provider gets at what it logs in with: a capability that knows whom it acts for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::{CaProvider, SecretKeySelector, ServiceAccountSelector};
@@ -49,6 +50,15 @@ pub trait Credentials: Send + Sync {
         audiences: &[String],
         lifetime: Duration,
     ) -> Result<ServiceAccountToken, Error>;
+
+    /// The annotations of a ServiceAccount: clouds keep there whom it acts as.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the account, when it doesn't exist or can't be read.
+    async fn service_account_annotations(
+        &self,
+        selector: &ServiceAccountSelector,
+    ) -> Result<BTreeMap<String, String>, Error>;
 
     /// The token that the controller's own pod was given, if it runs in one.
     ///

@@ -1,7 +1,8 @@
 //! The backends: one folder each, all with the shape of [`provider::Provider`]. Read `fake` first.
 //!
 //! Lives here: [`open`], which turns a store's settings into a provider, and what the folders share: the HTTP layer
-//! (`http`), the process's environment, CA bundles, retry settings.
+//! (`http`), the process's environment, CA bundles, retry settings, and what pushes have in common: their metadata
+//! (`push_metadata`) and the mark of what is ours (`ownership`).
 //! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
@@ -9,9 +10,12 @@ mod aws;
 mod ca;
 mod environment;
 mod fake;
+mod gcp;
 mod http;
 mod kubernetes;
 mod name_pattern;
+mod ownership;
+mod push_metadata;
 mod referent;
 mod retry;
 mod vault;
@@ -21,7 +25,9 @@ use std::sync::Arc;
 use api::{ProviderSpec, ProviderSpecError, RetrySettings, StoreKind, StoreProvider};
 use provider::{Credentials, Error, ErrorKind, Provider};
 
-pub use environment::{AwsEnvironment, AwsWebIdentity, Environment, ProxyEnvironment, VaultEnvironment};
+pub use environment::{
+    AwsEnvironment, AwsWebIdentity, Environment, GcpEnvironment, ProxyEnvironment, VaultEnvironment,
+};
 pub use http::HttpClients;
 
 const OPEN: &str = "Open";
@@ -43,7 +49,6 @@ macro_rules! without_backend {
             | ProviderSpec::Doppler(_)
             | ProviderSpec::Dvls(_)
             | ProviderSpec::Fortanix(_)
-            | ProviderSpec::GcpSm(_)
             | ProviderSpec::Github(_)
             | ProviderSpec::Gitlab(_)
             | ProviderSpec::Ibm(_)
@@ -110,6 +115,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec))),
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
+        ProviderSpec::GcpSm(spec) => gcp::open(spec, &cx).await,
         without_backend!() => Err(unsupported(spec.key(), &cx.store.name)),
     }
 }
@@ -141,6 +147,7 @@ pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
         ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
         ProviderSpec::Fake(_) => false,
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
+        ProviderSpec::GcpSm(spec) => gcp::uses_consumer(spec),
         without_backend!() => false,
     }
 }

@@ -3,8 +3,11 @@
 //! The data set: secret `app` = `{"user":"u","a.b":"exact","doc":{"a":{"b":"c"}}}`, before that `{"user":"old"}`, with
 //! the metadata `owner: me`.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use super::gcp::{Google, Stored, key_file};
 use super::{Lookup, Opening, Reply, Seen, Stub};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
@@ -18,19 +21,39 @@ pub(crate) enum Backend {
     Aws,
     ParameterStore,
     Kubernetes,
+    GcpSm,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
-    pub(crate) const NETWORKED: [Self; 5] =
-        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::GcpSm];
+    pub(crate) const NETWORKED: [Self; 6] =
+        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::GcpSm];
+
+    /// The answer to a login that the backend's own server isn't asked for; `None` to any other request.
+    pub(crate) fn login(self, seen: &Seen) -> Option<Reply> {
+        match self {
+            Self::GcpSm => Google::of(&[]).login(seen),
+            Self::Fake | Self::VaultV1 | Self::VaultV2 | Self::Aws | Self::ParameterStore | Self::Kubernetes => None,
+        }
+    }
+
+    /// A server that does the same to every request but logins.
+    pub(crate) async fn always(self, reply: Reply) -> Stub {
+        Stub::start(move |seen| self.login(seen).unwrap_or_else(|| reply.clone())).await
+    }
+
+    /// Credentials that are there and wrong.
+    pub(crate) fn wrong_credentials(url: &str) -> Arc<Lookup> {
+        let key = key_file(url, "bad");
+        Lookup::of(&[("creds/token", "bad"), ("creds/id", "BAD"), ("creds/key", "BAD"), ("creds/google", &key)])
+    }
 
     /// The name of the older version, if the backend keeps one.
     pub(crate) fn older_version(self) -> Option<&'static str> {
         match self {
             Self::Fake => Some("v1"),
-            Self::VaultV2 | Self::ParameterStore => Some("1"),
+            Self::VaultV2 | Self::ParameterStore | Self::GcpSm => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
             Self::VaultV1 | Self::Kubernetes => None,
         }
@@ -40,7 +63,7 @@ impl Backend {
     pub(crate) fn owner(self) -> Option<&'static str> {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore => Some("owner"),
-            Self::Kubernetes => Some("labels.owner"),
+            Self::Kubernetes | Self::GcpSm => Some("labels.owner"),
             Self::Fake | Self::VaultV1 => None,
         }
     }
@@ -54,12 +77,22 @@ impl Backend {
             Self::Aws => Stub::start(aws).await,
             Self::ParameterStore => Stub::start(parameter_store).await,
             Self::Kubernetes => Stub::start(kubernetes).await,
+            Self::GcpSm => {
+                let app = Stored::of(&["{\"user\":\"old\"}", DATA]).labelled(&[("owner", "me")]);
+                Google::of(&[("app", app)]).stub().await
+            }
         }
     }
 
     /// A store on a server at `url`, with good credentials and without retries.
     pub(crate) fn opening(self, url: &str) -> Opening {
-        let lookup = Lookup::of(&[("creds/token", "good"), ("creds/id", "AKID"), ("creds/key", "SECRET")]);
+        let key = key_file(url, "good");
+        let lookup = Lookup::of(&[
+            ("creds/token", "good"),
+            ("creds/id", "AKID"),
+            ("creds/key", "SECRET"),
+            ("creds/google", &key),
+        ]);
         let token = json!({"name": "creds", "key": "token"});
         let spec = match self {
             Self::Fake => json!({"fake": {"data": [
@@ -76,11 +109,14 @@ impl Backend {
             Self::ParameterStore => with_keys("ParameterStore"),
             Self::Kubernetes => json!({"kubernetes": {"server": {"url": url}, "remoteNamespace": "remote",
                 "auth": {"token": {"bearerToken": token}}}}),
+            Self::GcpSm => json!({"gcpsm": {"projectID": "p", "auth": {"secretRef": {
+                "secretAccessKeySecretRef": {"name": "creds", "key": "google"}}}}}),
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());
         opening.environment.aws.ssm_endpoint = Some(url.to_owned());
         opening.environment.aws.sts_endpoint = Some(url.to_owned());
+        opening.environment.gcp.secret_manager_endpoint = Some(url.to_owned());
         opening
     }
 }

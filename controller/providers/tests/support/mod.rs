@@ -3,6 +3,7 @@
 //! Deliberately not here: what any one backend answers (`backends.rs`), and expectations.
 
 pub(crate) mod backends;
+pub(crate) mod gcp;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -217,6 +218,8 @@ pub(crate) struct Lookup {
     pub(crate) secrets: BTreeMap<&'static str, String>,
     pub(crate) cluster: bool,
     pub(crate) no_consumer: bool,
+    /// Of every service account.
+    pub(crate) annotations: BTreeMap<String, String>,
     /// How many service account tokens were asked for.
     pub(crate) tokens: AtomicUsize,
 }
@@ -257,6 +260,10 @@ impl Credentials for Lookup {
         let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
         let token = format!("jwt-{}-{}-{number}", selector.name, [audiences, &selector.audiences].concat().join("+"));
         Ok(ServiceAccountToken { token: SecretBytes::from(token), lifetime })
+    }
+
+    async fn service_account_annotations(&self, _: &ServiceAccountSelector) -> Result<BTreeMap<String, String>, Error> {
+        Ok(self.annotations.clone())
     }
 
     async fn own_token(&self) -> Result<SecretBytes, Error> {

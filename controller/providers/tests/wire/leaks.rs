@@ -7,7 +7,8 @@ use serde_json::json;
 use tracing::Level;
 
 use crate::support::backends::Backend;
-use crate::support::{Lookup, Opening, Reply, Stub, found, reference};
+use crate::support::gcp::key_file;
+use crate::support::{Lookup, Opening, Reply, Seen, Stub, found, reference};
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -43,11 +44,25 @@ fn listen() -> Buffer {
     BUFFER.get_or_init(start).clone()
 }
 
+/// A Google that grants a token and holds a value, both of them secrets.
+fn google(seen: &Seen) -> Reply {
+    match seen.path.as_str() {
+        "/token" => Reply::json(200, json!({"access_token": "leaked-token", "expires_in": 3600})),
+        path if path.starts_with("/v1/projects/p/secrets?") => {
+            Reply::json(200, json!({"secrets": [{"name": "projects/1/secrets/app"}]}))
+        }
+        _ => Reply::json(200, json!({"payload": {"data": "bGVha2VkLXZhbHVl"}})),
+    }
+}
+
 #[tokio::test]
 async fn reads_leave_no_value_and_no_credential_in_the_trace() {
     let buffer = listen();
     for backend in Backend::NETWORKED {
-        let stub = Stub::start(|seen| {
+        let stub = Stub::start(move |seen| {
+            if backend == Backend::GcpSm {
+                return google(seen);
+            }
             let vault = json!({"data": {"v": "leaked-value"}});
             match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
                 ("/v1/kv/app", _) => Reply::json(200, vault),
@@ -62,8 +77,12 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
         })
         .await;
         let mut opening = backend.opening(&stub.url());
-        opening.lookup =
-            Lookup::of(&[("creds/token", "leaked-token"), ("creds/id", "AKID"), ("creds/key", "leaked-key")]);
+        opening.lookup = Lookup::of(&[
+            ("creds/token", "leaked-token"),
+            ("creds/id", "AKID"),
+            ("creds/key", "leaked-key"),
+            ("creds/google", &key_file(&stub.url(), "good")),
+        ]);
         let store = opening.open().await.unwrap();
         let payload = store.read(&reference("app", None, None).read).await.unwrap();
         assert!(!format!("{payload:?}").contains("leaked"));
@@ -81,7 +100,10 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
 async fn finds_leave_no_value_in_the_trace() {
     let buffer = listen();
     for backend in Backend::NETWORKED {
-        let stub = Stub::start(|seen| {
+        let stub = Stub::start(move |seen| {
+            if backend == Backend::GcpSm {
+                return google(seen);
+            }
             let value = || json!({"Name": "app", "SecretString": "leaked-value", "Value": "leaked-value"});
             let vault = json!({"data": {"v": "leaked-value"}});
             let secret = json!({"metadata": {"name": "app"}, "data": {"v": "bGVha2VkLXZhbHVl"}});
