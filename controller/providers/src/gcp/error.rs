@@ -287,7 +287,7 @@ mod tests {
             assert!(error.to_string().contains(text) && !error.to_string().contains("canary"), "{error}");
             assert_eq!(said.switched_off, text == "disabled or destroyed", "{body}");
         }
-        let parent = of_answer(&answer(404, &self::said("NOT_FOUND", missing, ""), None), "op", "h", Subject::Parent);
+        let parent = of_answer(&answer(404, &said("NOT_FOUND", missing, ""), None), "op", "h", Subject::Parent);
         assert_eq!(parent.error.kind(), Invalid);
     }
 
