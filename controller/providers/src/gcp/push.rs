@@ -85,8 +85,11 @@ impl GcpSm {
             Some(("etag", held.etag.as_str())).filter(|(_, etag)| !etag.is_empty()).into_iter().collect();
         let subject = Subject::Secret(key);
         let call = Call { operation: DELETE, method: Method::DELETE, path: &path, query: &query, body: None, subject };
-        let outcome = self.wire.send(call, calls).await.map_err(Error::from);
-        let Some(body) = found(outcome)? else { return Ok(Removed::Absent) };
+        let body = match self.wire.send(call, calls).await.map_err(Error::from) {
+            Ok(body) => body,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Removed::Absent),
+            Err(error) => return Err(error),
+        };
         // An empty object, and nothing else.
         match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body.expose()) {
             Ok(_) => Ok(Removed::Deleted),

@@ -238,6 +238,10 @@ impl Credentials for Lookup {
         let key = selector.key.as_deref().unwrap_or(default_key);
         match self.secrets.get(format!("{name}/{key}").as_str()) {
             Some(value) => Ok(SecretBytes::from(value.as_str())),
+            None if self.secrets.keys().any(|known| known.starts_with(&format!("{name}/"))) => {
+                let text = format!("cannot find secret data for key: {key:?}");
+                Err(Error::new(ErrorKind::Invalid, "Lookup", text))
+            }
             None => {
                 let text = format!("cannot get Kubernetes secret \"{name}\" from namespace \"shop\": not found");
                 Err(Error::new(ErrorKind::Invalid, "Lookup", text))

@@ -238,24 +238,31 @@ async fn federation_exchanges_the_token_of_an_account() {
 
 #[tokio::test]
 async fn federation_proves_an_identity_of_aws() {
-    let google = app();
-    let stub = google.stub().await;
-    let aws = json!({"region": "eu-west-1", "awsCredentialsSecretRef": {"name": "aws"}});
-    let spec = json!({"auth": {"workloadIdentityFederation": {"audience": AUDIENCE, "awsSecurityCredentials": aws}}});
-    // The stub's lookup knows no Secret without the key, so that the session is given.
-    let lookup = Lookup::of(&[
-        ("aws/aws_access_key_id", "AKID"),
-        ("aws/aws_secret_access_key", "SECRET"),
-        ("aws/aws_session_token", "SESSION"),
-    ]);
-    let store = store(&stub.url(), spec, lookup).open().await.unwrap();
-    assert_eq!(get(store.as_ref(), "app").await.unwrap(), "v");
-    let form = fields(&stub.seen()[0].body);
-    assert_eq!(form["subject_token_type"], "urn:ietf:params:aws:token-type:aws4_request");
-    let proof = fields(&format!("x={}", form["subject_token"]));
-    let proof: Value = serde_json::from_str(&proof["x"]).unwrap();
-    assert_eq!(proof["url"], "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15");
-    assert!(proof.to_string().contains("SESSION") && !proof.to_string().contains("SECRET"));
+    let keys = [("aws/aws_access_key_id", "AKID"), ("aws/aws_secret_access_key", "SECRET")];
+    for session in [None, Some(("aws/aws_session_token", "SESSION"))] {
+        let google = app();
+        let stub = google.stub().await;
+        let aws = json!({"region": "eu-west-1", "awsCredentialsSecretRef": {"name": "aws"}});
+        let federation = json!({"audience": AUDIENCE, "awsSecurityCredentials": aws});
+        let spec = json!({"auth": {"workloadIdentityFederation": federation}});
+        let secrets: Vec<_> = keys.into_iter().chain(session).collect();
+        let store = store(&stub.url(), spec, Lookup::of(&secrets)).open().await.unwrap();
+        assert_eq!(get(store.as_ref(), "app").await.unwrap(), "v");
+        let form = fields(&stub.seen()[0].body);
+        assert_eq!(form["subject_token_type"], "urn:ietf:params:aws:token-type:aws4_request");
+        let proof = fields(&format!("x={}", form["subject_token"]));
+        let proof: Value = serde_json::from_str(&proof["x"]).unwrap();
+        assert_eq!(proof["url"], "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15");
+        assert_eq!(proof.to_string().contains("SESSION"), session.is_some());
+        assert!(!proof.to_string().contains("\"SECRET"));
+    }
+    let spec = json!({"auth": {"workloadIdentityFederation": {"audience": AUDIENCE, "awsSecurityCredentials": {
+        "region": "eu-west-1", "awsCredentialsSecretRef": {"name": "aws"}}}}});
+    let store = store("http://127.0.0.1:1", spec, Lookup::of(&keys[..1])).open().await.unwrap();
+    let error = get(store.as_ref(), "app").await.unwrap_err();
+    let text =
+        "failed to fetch AwsSecurityCredentials secret: cannot find secret data for key: \"aws_secret_access_key\"";
+    assert!(error.to_string().ends_with(text), "{error}");
 }
 
 fn external(source: Value) -> String {
