@@ -210,7 +210,7 @@ fn faults() -> Vec<(&'static str, Reply, ErrorKind)> {
 async fn faults_become_kinds_show_no_body_and_read_the_same_each_time() {
     for backend in Backend::NETWORKED {
         for (name, reply, kind) in faults() {
-            let stub = backend.always(reply).await;
+            let stub = Stub::start(move |_| reply.clone()).await;
             let store = backend.opening(&stub.url()).open().await.unwrap();
             let key = reference("app", None, None).read;
             let error = store.read(&key).await.unwrap_err();
@@ -233,7 +233,7 @@ async fn a_find_never_takes_a_fault_for_an_empty_store() {
         // Google leaves out what is empty: this is how it says that there is nothing.
         let empty = Some(empty).filter(|_| backend != Backend::GcpSm);
         for (name, reply, kind) in faults().into_iter().chain(empty) {
-            let stub = backend.always(reply).await;
+            let stub = Stub::start(move |_| reply.clone()).await;
             let store = backend.opening(&stub.url()).open().await.unwrap();
             let error = found(store.as_ref(), find.clone()).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{backend:?}, {name}: {error}");
@@ -261,7 +261,7 @@ async fn a_find_without_criteria_or_with_a_bad_pattern_is_refused_before_any_cal
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_a_timeout_after_ten_seconds() {
     for backend in Backend::NETWORKED {
-        let stub = backend.always(Reply::Hang).await;
+        let stub = Stub::start(|_| Reply::Hang).await;
         let store = backend.opening(&stub.url()).open().await.unwrap();
         let begun = tokio::time::Instant::now();
         let error = store.read(&reference("app", None, None).read).await.unwrap_err();
@@ -290,7 +290,7 @@ async fn a_dead_endpoint_is_named_with_what_to_check() {
             Backend::Aws => "AWS_SECRETSMANAGER_ENDPOINT",
             Backend::ParameterStore => "AWS_SSM_ENDPOINT",
             Backend::Kubernetes => "spec.provider.kubernetes.server.url",
-            // The token is asked for first, there too.
+            // Its login comes first.
             Backend::GcpSm => {
                 "whether the service account and its key exist, token_uri of the key, and the clock of the node"
             }

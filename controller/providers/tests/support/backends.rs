@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::gcp::{Google, Stored, key_file};
+use super::gcp::{Google, Stored, quiet_key};
 use super::{Lookup, Opening, Reply, Seen, Stub};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
@@ -30,22 +30,9 @@ impl Backend {
     pub(crate) const NETWORKED: [Self; 6] =
         [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::GcpSm];
 
-    /// The answer to a login that the backend's own server isn't asked for; `None` to any other request.
-    pub(crate) fn login(self, seen: &Seen) -> Option<Reply> {
-        match self {
-            Self::GcpSm => Google::of(&[]).login(seen),
-            Self::Fake | Self::VaultV1 | Self::VaultV2 | Self::Aws | Self::ParameterStore | Self::Kubernetes => None,
-        }
-    }
-
-    /// A server that does the same to every request but logins.
-    pub(crate) async fn always(self, reply: Reply) -> Stub {
-        Stub::start(move |seen| self.login(seen).unwrap_or_else(|| reply.clone())).await
-    }
-
     /// Credentials that are there and wrong.
     pub(crate) fn wrong_credentials(url: &str) -> Arc<Lookup> {
-        let key = key_file(url, "bad");
+        let key = quiet_key(url, "bad");
         Lookup::of(&[("creds/token", "bad"), ("creds/id", "BAD"), ("creds/key", "BAD"), ("creds/google", &key)])
     }
 
@@ -86,7 +73,7 @@ impl Backend {
 
     /// A store on a server at `url`, with good credentials and without retries.
     pub(crate) fn opening(self, url: &str) -> Opening {
-        let key = key_file(url, "good");
+        let key = quiet_key(url, "good");
         let lookup = Lookup::of(&[
             ("creds/token", "good"),
             ("creds/id", "AKID"),

@@ -22,12 +22,34 @@ fn pair() -> &'static KeyPair {
     PAIR.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).unwrap())
 }
 
-/// A service account key as Google hands it out, of `name`, with the token server at `url`.
-pub(crate) fn key_file(url: &str, name: &str) -> String {
+/// Where [`quiet_key`]s log in.
+const QUIET: &str = "/quiet/token";
+
+/// A service account key whose login always works, whatever the stub beside does, and isn't in the log. Its token is `token`.
+pub(crate) fn quiet_key(url: &str, token: &str) -> String {
+    key(&format!("{url}{QUIET}"), token)
+}
+
+/// The login of [`quiet_key`]s.
+pub(crate) fn quiet_login(seen: &Seen) -> Option<Reply> {
+    if seen.path != QUIET {
+        return None;
+    }
+    let claims = assertion(seen).ok()?;
+    let token = claims["iss"].as_str()?.split('@').next()?;
+    Some(Reply::json(200, json!({"access_token": token, "expires_in": 3600})))
+}
+
+/// A service account key as Google hands it out, with the token server at `url`.
+pub(crate) fn key_file(url: &str) -> String {
+    key(&format!("{url}/token"), "sa")
+}
+
+fn key(token_uri: &str, name: &str) -> String {
     let der: Pkcs8V1Der<'static> = pair().as_der().unwrap();
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
     json!({"type": "service_account", "project_id": "p", "private_key_id": "7", "private_key": pem,
-        "client_email": format!("{name}@p.iam.gserviceaccount.com"), "token_uri": format!("{url}/token")})
+        "client_email": format!("{name}@p.iam.gserviceaccount.com"), "token_uri": token_uri})
     .to_string()
 }
 
@@ -117,15 +139,8 @@ impl Google {
             return Some(self.metadata(seen));
         }
         if path == "/token" && fields(&seen.body).get("grant_type").is_some_and(|grant| grant.ends_with("jwt-bearer")) {
-            match assertion(seen) {
-                Err(why) => {
-                    let body = json!({"error": "invalid_grant", "error_description": why});
-                    return Some(Reply::json(400, body));
-                }
-                Ok(claims) if claims["iss"].as_str().unwrap().starts_with("bad") => {
-                    return Some(Reply::json(200, json!({"access_token": "bad", "expires_in": 3600})));
-                }
-                Ok(_) => {}
+            if let Err(why) = assertion(seen) {
+                return Some(Reply::json(400, json!({"error": "invalid_grant", "error_description": why})));
             }
         }
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
@@ -157,9 +172,11 @@ impl Google {
     }
 
     fn is_good(&self, seen: &Seen) -> bool {
-        let token = seen.header("authorization").and_then(|header| header.strip_prefix("Bearer t"));
-        let number = token.and_then(|number| number.parse::<usize>().ok());
-        number.is_some_and(|number| number > self.revoked.load(Ordering::SeqCst))
+        let token = seen.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
+        match token.and_then(|token| token.strip_prefix('t')?.parse::<usize>().ok()) {
+            Some(number) => number > self.revoked.load(Ordering::SeqCst),
+            None => token == Some("good"),
+        }
     }
 
     pub(crate) fn answer(&self, seen: &Seen) -> Reply {

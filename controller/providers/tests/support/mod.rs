@@ -148,7 +148,6 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: Arc<Mutex<V
         drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await);
         return;
     };
-    log.lock().unwrap().push(seen.clone());
     let head = |status: u16, headers: &[(&str, String)], length: usize| {
         let mut head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}\r\n");
         for (name, value) in headers {
@@ -157,7 +156,11 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: Arc<Mutex<V
         head.push_str("\r\n");
         head.into_bytes()
     };
-    let bytes = match handler(&seen) {
+    let reply = gcp::quiet_login(&seen).unwrap_or_else(|| {
+        log.lock().unwrap().push(seen.clone());
+        handler(&seen)
+    });
+    let bytes = match reply {
         Reply::Answer { status, headers, body } => [head(status, &headers, body.len()), body].concat(),
         Reply::CutOff { claimed, body } => [head(200, &[], claimed), body].concat(),
         Reply::Hang => return std::future::pending().await,

@@ -38,7 +38,7 @@ fn key_auth() -> Value {
 fn keyed(url: &str, patch: Value) -> Opening {
     let mut spec = json!({"auth": key_auth()});
     spec.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
-    store(url, spec, Lookup::of(&[("creds/google", &key_file(url, "good"))]))
+    store(url, spec, Lookup::of(&[("creds/google", &key_file(url))]))
 }
 
 fn app() -> Arc<Google> {
@@ -149,7 +149,7 @@ async fn the_project_is_that_of_the_store_the_key_or_the_cluster() {
     let url = stub.url();
     let identity = json!({"workloadIdentity": {"serviceAccountRef": {"name": "s"}, "clusterProjectID": "p"}});
     for auth in [key_auth(), identity, json!({"workloadIdentity": {"serviceAccountRef": {"name": "s"}}})] {
-        let lookup = Lookup::of(&[("creds/google", &key_file(&url, "good"))]);
+        let lookup = Lookup::of(&[("creds/google", &key_file(&url))]);
         let store = store(&url, json!({"projectID": null, "auth": auth}), lookup).open().await.unwrap();
         assert_eq!(get(store.as_ref(), "app").await.unwrap(), "v", "{auth}");
     }
@@ -368,7 +368,7 @@ async fn without_auth_the_environment_decides() {
     let url = stub.url();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("key.json");
-    std::fs::write(&file, key_file(&url, "good")).unwrap();
+    std::fs::write(&file, key_file(&url)).unwrap();
     // A store without auth behind http:// is an emulator's, which wants no token.
     let emulator = {
         let google = Arc::clone(&google);

@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::Level;
 
 use crate::support::backends::Backend;
-use crate::support::gcp::{key_file, refused};
+use crate::support::gcp::{quiet_key, refused};
 use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference};
 
 #[derive(Clone, Default)]
@@ -45,10 +45,9 @@ fn listen() -> Buffer {
     BUFFER.get_or_init(start).clone()
 }
 
-/// A Google that grants a token and holds a value, both of them secrets.
+/// A Google that holds a value.
 fn google(seen: &Seen) -> Reply {
     match seen.path.as_str() {
-        "/token" => Reply::json(200, json!({"access_token": "leaked-token", "expires_in": 3600})),
         path if path.starts_with("/v1/projects/p/secrets?") => {
             Reply::json(200, json!({"secrets": [{"name": "projects/1/secrets/app"}]}))
         }
@@ -82,7 +81,7 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
             ("creds/token", "leaked-token"),
             ("creds/id", "AKID"),
             ("creds/key", "leaked-key"),
-            ("creds/google", &key_file(&stub.url(), "good")),
+            ("creds/google", &quiet_key(&stub.url(), "leaked-token")),
         ]);
         let store = opening.open().await.unwrap();
         let payload = store.read(&reference("app", None, None).read).await.unwrap();
