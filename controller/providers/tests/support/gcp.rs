@@ -138,10 +138,11 @@ impl Google {
         if metadata {
             return Some(self.metadata(seen));
         }
-        if path == "/token" && fields(&seen.body).get("grant_type").is_some_and(|grant| grant.ends_with("jwt-bearer")) {
-            if let Err(why) = assertion(seen) {
-                return Some(Reply::json(400, json!({"error": "invalid_grant", "error_description": why})));
-            }
+        if path == "/token"
+            && fields(&seen.body).get("grant_type").is_some_and(|grant| grant.ends_with("jwt-bearer"))
+            && let Err(why) = assertion(seen)
+        {
+            return Some(Reply::json(400, json!({"error": "invalid_grant", "error_description": why})));
         }
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let lifetime = self.lifetime.load(Ordering::SeqCst);
