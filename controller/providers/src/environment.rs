@@ -24,6 +24,8 @@ pub struct Environment {
     pub vault: VaultEnvironment,
     /// What was pushed to stores of the provider `fake`. No variable, but as much the process's own.
     pub fake: FakeMemory,
+    /// Variables of the provider `gcpsm`.
+    pub gcp: GcpEnvironment,
 }
 
 /// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in capitals or small letters.
@@ -97,6 +99,24 @@ pub struct VaultEnvironment {
     pub token: Option<SecretBytes>,
 }
 
+/// Endpoints and default credentials of Google Cloud.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcpEnvironment {
+    /// URL in place of Secret Manager's, for all locations: `GCP_SECRETMANAGER_ENDPOINT`. With `http://`, stores without
+    /// `auth` send no token, as emulators want it.
+    pub secret_manager_endpoint: Option<String>,
+    /// URL in place of `https://sts.googleapis.com`: `GCP_STS_ENDPOINT`.
+    pub sts_endpoint: Option<String>,
+    /// URL in place of `https://securetoken.googleapis.com`: `GCP_SECURETOKEN_ENDPOINT`.
+    pub secure_token_endpoint: Option<String>,
+    /// URL in place of `https://iamcredentials.googleapis.com`: `GCP_IAMCREDENTIALS_ENDPOINT`.
+    pub iam_credentials_endpoint: Option<String>,
+    /// Host, and port if it isn't 80, of the metadata server: Google's own `GCE_METADATA_HOST`.
+    pub metadata_host: Option<String>,
+    /// A file with default credentials: Google's own `GOOGLE_APPLICATION_CREDENTIALS`.
+    pub application_credentials: Option<PathBuf>,
+}
+
 impl Environment {
     /// Reads the process's own environment.
     pub fn from_process() -> Self {
@@ -152,6 +172,14 @@ impl Environment {
                 token: get("VAULT_TOKEN").map(SecretBytes::from),
             },
             fake: FakeMemory::default(),
+            gcp: GcpEnvironment {
+                secret_manager_endpoint: get("GCP_SECRETMANAGER_ENDPOINT"),
+                sts_endpoint: get("GCP_STS_ENDPOINT"),
+                secure_token_endpoint: get("GCP_SECURETOKEN_ENDPOINT"),
+                iam_credentials_endpoint: get("GCP_IAMCREDENTIALS_ENDPOINT"),
+                metadata_host: get("GCE_METADATA_HOST"),
+                application_credentials: get("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
+            },
         }
     }
 }

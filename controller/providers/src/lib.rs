@@ -12,6 +12,7 @@ mod ca;
 mod clock;
 mod environment;
 mod fake;
+mod gcp;
 mod http;
 mod kubernetes;
 mod name_pattern;
@@ -29,7 +30,7 @@ use api::{ProviderSpec, ProviderSpecError, RetrySettings, StoreKind, StoreProvid
 use provider::{Credentials, Error, ErrorKind, Provider};
 
 pub use environment::{
-    AwsEnvironment, AwsWebIdentity, AzureEnvironment, Environment, ProxyEnvironment, VaultEnvironment,
+    AwsEnvironment, AwsWebIdentity, AzureEnvironment, Environment, GcpEnvironment, ProxyEnvironment, VaultEnvironment,
 };
 pub use fake::FakeMemory;
 pub use http::HttpClients;
@@ -52,7 +53,6 @@ macro_rules! without_backend {
             | ProviderSpec::Doppler(_)
             | ProviderSpec::Dvls(_)
             | ProviderSpec::Fortanix(_)
-            | ProviderSpec::GcpSm(_)
             | ProviderSpec::Github(_)
             | ProviderSpec::Gitlab(_)
             | ProviderSpec::Ibm(_)
@@ -120,6 +120,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec, &cx))),
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
         ProviderSpec::Webhook(spec) => webhook::open(spec, &cx).await,
+        ProviderSpec::GcpSm(spec) => gcp::open(spec, &cx).await,
         without_backend!() => Err(unsupported(spec.key(), &cx.store.name)),
     }
 }
@@ -153,6 +154,7 @@ pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
         ProviderSpec::Fake(_) => false,
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
         ProviderSpec::Webhook(spec) => webhook::uses_consumer(spec),
+        ProviderSpec::GcpSm(spec) => gcp::uses_consumer(spec),
         without_backend!() => false,
     }
 }

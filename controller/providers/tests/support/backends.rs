@@ -3,9 +3,12 @@
 //! The data set: secret `app` = `{"user":"u","a.b":"exact","doc":{"a":{"b":"c"}}}`, before that `{"user":"old"}`, with
 //! the metadata `owner: me`.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::azure::{KeyVault, QUIET_TENANT};
+use super::gcp::{Google, Stored, quiet_key};
 use super::{Lookup, Opening, Reply, Seen, Stub};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
@@ -20,19 +23,34 @@ pub(crate) enum Backend {
     ParameterStore,
     Kubernetes,
     AzureKv,
+    GcpSm,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::AzureKv];
-    pub(crate) const NETWORKED: [Self; 6] =
-        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::AzureKv];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Fake,
+        Self::VaultV1,
+        Self::VaultV2,
+        Self::Aws,
+        Self::ParameterStore,
+        Self::Kubernetes,
+        Self::AzureKv,
+        Self::GcpSm,
+    ];
+    pub(crate) const NETWORKED: [Self; 7] =
+        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::AzureKv, Self::GcpSm];
+
+    /// Credentials that are there and wrong.
+    pub(crate) fn wrong_credentials(url: &str) -> Arc<Lookup> {
+        let key = quiet_key(url, "bad");
+        Lookup::of(&[("creds/token", "bad"), ("creds/id", "BAD"), ("creds/key", "BAD"), ("creds/google", &key)])
+    }
 
     /// The name of the older version, if the backend keeps one.
     pub(crate) fn older_version(self) -> Option<&'static str> {
         match self {
             Self::Fake => Some("v1"),
-            Self::VaultV2 | Self::ParameterStore | Self::AzureKv => Some("1"),
+            Self::VaultV2 | Self::ParameterStore | Self::AzureKv | Self::GcpSm => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
             Self::VaultV1 | Self::Kubernetes => None,
         }
@@ -42,7 +60,7 @@ impl Backend {
     pub(crate) fn owner(self) -> Option<&'static str> {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore | Self::AzureKv => Some("owner"),
-            Self::Kubernetes => Some("labels.owner"),
+            Self::Kubernetes | Self::GcpSm => Some("labels.owner"),
             Self::Fake | Self::VaultV1 => None,
         }
     }
@@ -62,12 +80,22 @@ impl Backend {
                 vault.put("secrets/app", json!({"value": DATA, "tags": {"owner": "me"}}));
                 vault.stub().await
             }
+            Self::GcpSm => {
+                let app = Stored::of(&["{\"user\":\"old\"}", DATA]).labelled(&[("owner", "me")]);
+                Google::of(&[("app", app)]).stub().await
+            }
         }
     }
 
     /// A store on a server at `url`, with good credentials and without retries.
     pub(crate) fn opening(self, url: &str) -> Opening {
-        let lookup = Lookup::of(&[("creds/token", "good"), ("creds/id", "AKID"), ("creds/key", "SECRET")]);
+        let key = quiet_key(url, "good");
+        let lookup = Lookup::of(&[
+            ("creds/token", "good"),
+            ("creds/id", "AKID"),
+            ("creds/key", "SECRET"),
+            ("creds/google", &key),
+        ]);
         let token = json!({"name": "creds", "key": "token"});
         let spec = match self {
             Self::Fake => json!({"fake": {"data": [
@@ -87,11 +115,14 @@ impl Backend {
             Self::AzureKv => json!({"azurekv": {"vaultUrl": url, "tenantId": QUIET_TENANT, "useAzureSDK": true,
                 "customCloudConfig": {"activeDirectoryEndpoint": url},
                 "authSecretRef": {"clientId": {"name": "creds", "key": "id"}, "clientSecret": token}}}),
+            Self::GcpSm => json!({"gcpsm": {"projectID": "p", "auth": {"secretRef": {
+                "secretAccessKeySecretRef": {"name": "creds", "key": "google"}}}}}),
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());
         opening.environment.aws.ssm_endpoint = Some(url.to_owned());
         opening.environment.aws.sts_endpoint = Some(url.to_owned());
+        opening.environment.gcp.secret_manager_endpoint = Some(url.to_owned());
         opening
     }
 }

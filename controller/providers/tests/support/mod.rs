@@ -4,6 +4,7 @@
 
 pub(crate) mod azure;
 pub(crate) mod backends;
+pub(crate) mod gcp;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -156,7 +157,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: Arc<Mutex<V
         head.push_str("\r\n");
         head.into_bytes()
     };
-    let reply = azure::quiet_login(&seen).unwrap_or_else(|| {
+    let reply = azure::quiet_login(&seen).or_else(|| gcp::quiet_login(&seen)).unwrap_or_else(|| {
         log.lock().unwrap().push(seen.clone());
         handler(&seen)
     });
@@ -241,6 +242,10 @@ impl Credentials for Lookup {
         let key = selector.key.as_deref().unwrap_or(default_key);
         match self.secrets.get(format!("{name}/{key}").as_str()) {
             Some(value) => Ok(SecretBytes::from(value.as_str())),
+            None if self.secrets.keys().any(|known| known.starts_with(&format!("{name}/"))) => {
+                let text = format!("cannot find secret data for key: {key:?}");
+                Err(Error::new(ErrorKind::Invalid, "Lookup", text))
+            }
             None => {
                 let text = format!("cannot get Kubernetes secret \"{name}\" from namespace \"shop\": not found");
                 Err(Error::new(ErrorKind::Invalid, "Lookup", text))

@@ -3,11 +3,13 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use provider::{Place, Push, Pushed, Source};
 use serde_json::json;
 use tracing::Level;
 
 use super::push::{nothing, one, target};
 use crate::support::backends::Backend;
+use crate::support::gcp::{quiet_key, refused};
 use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference};
 
 #[derive(Clone, Default)]
@@ -44,11 +46,24 @@ fn listen() -> Buffer {
     BUFFER.get_or_init(start).clone()
 }
 
+/// A Google that holds a value.
+fn google(seen: &Seen) -> Reply {
+    match seen.path.as_str() {
+        path if path.starts_with("/v1/projects/p/secrets?") => {
+            Reply::json(200, json!({"secrets": [{"name": "projects/1/secrets/app"}]}))
+        }
+        _ => Reply::json(200, json!({"payload": {"data": "bGVha2VkLXZhbHVl"}})),
+    }
+}
+
 #[tokio::test]
 async fn reads_leave_no_value_and_no_credential_in_the_trace() {
     let buffer = listen();
     for backend in Backend::NETWORKED {
-        let stub = Stub::start(|seen| {
+        let stub = Stub::start(move |seen| {
+            if backend == Backend::GcpSm {
+                return google(seen);
+            }
             let vault = json!({"data": {"v": "leaked-value"}});
             match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
                 ("/v1/kv/app", _) => Reply::json(200, vault),
@@ -64,8 +79,12 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
         })
         .await;
         let mut opening = backend.opening(&stub.url());
-        opening.lookup =
-            Lookup::of(&[("creds/token", "leaked-token"), ("creds/id", "AKID"), ("creds/key", "leaked-key")]);
+        opening.lookup = Lookup::of(&[
+            ("creds/token", "leaked-token"),
+            ("creds/id", "AKID"),
+            ("creds/key", "leaked-key"),
+            ("creds/google", &quiet_key(&stub.url(), "leaked-token")),
+        ]);
         let store = opening.open().await.unwrap();
         let payload = store.read(&reference("app", None, None).read).await.unwrap();
         assert!(!format!("{payload:?}").contains("leaked"));
@@ -116,7 +135,10 @@ async fn pushes_leave_no_value_in_the_trace() {
 async fn finds_leave_no_value_in_the_trace() {
     let buffer = listen();
     for backend in Backend::NETWORKED {
-        let stub = Stub::start(|seen| {
+        let stub = Stub::start(move |seen| {
+            if backend == Backend::GcpSm {
+                return google(seen);
+            }
             let value = || json!({"Name": "app", "SecretString": "leaked-value", "Value": "leaked-value"});
             let vault = json!({"data": {"v": "leaked-value"}});
             let secret = json!({"metadata": {"name": "app"}, "data": {"v": "bGVha2VkLXZhbHVl"}});
@@ -220,6 +242,46 @@ async fn azures_logins_and_pushes_leave_no_credential_and_no_value_in_the_trace(
     let text = buffer.text();
     assert!(text.len() > 500, "nothing was logged: {text}");
     for secret in ["leaked", &signature, "bGVha2Vk"] {
+        assert_eq!(text.lines().find(|line| line.contains(secret)), None);
+    }
+}
+
+#[tokio::test]
+async fn federated_logins_and_pushes_to_google_leave_no_secret_in_the_trace() {
+    let buffer = listen();
+    let stub = Stub::start(|seen| match (seen.method.as_str(), seen.path.as_str()) {
+        ("POST", "/v1/token") => Reply::json(200, json!({"access_token": "leaked-token", "expires_in": 3600})),
+        ("POST", path) if path.ends_with(":generateAccessToken") => {
+            Reply::json(200, json!({"accessToken": "leaked-token-2"}))
+        }
+        ("POST", path) if path.ends_with(":addVersion") => {
+            Reply::json(200, json!({"name": "projects/1/secrets/app/versions/1"}))
+        }
+        ("POST", _) => Reply::json(200, json!({"name": "projects/1/secrets/app"})),
+        _ => refused(404, "NOT_FOUND", "Secret [projects/1/secrets/app] not found."),
+    })
+    .await;
+    let aws = json!({"region": "eu-west-1", "awsCredentialsSecretRef": {"name": "aws"}});
+    let spec = json!({"gcpsm": {"projectID": "p", "auth": {"workloadIdentityFederation": {"audience": "a",
+        "gcpServiceAccountEmail": "sa@p.iam.gserviceaccount.com", "awsSecurityCredentials": aws}}}});
+    let lookup = Lookup::of(&[
+        ("aws/aws_access_key_id", "AKID"),
+        ("aws/aws_secret_access_key", "leaked-key"),
+        ("aws/aws_session_token", "leaked-session"),
+    ]);
+    let mut opening = Opening::of(spec, lookup);
+    opening.environment.gcp.secret_manager_endpoint = Some(stub.url());
+    opening.environment.gcp.sts_endpoint = Some(stub.url());
+    opening.environment.gcp.iam_credentials_endpoint = Some(stub.url());
+    let store = opening.open().await.unwrap();
+    let source = Arc::new(Source { data: [("k".to_owned(), "leaked-value".into())].into(), ..Source::default() });
+    let place = Place { key: "app".to_owned(), property: None };
+    let push = Push { source, secret_key: None, place, metadata: None };
+    assert_eq!(store.writer().unwrap().push(&push, &Made::default()).await.unwrap(), Pushed::Written);
+    let text = buffer.text();
+    assert!(text.len() > 500, "nothing was logged: {text}");
+    // As it is, and in base64 wherever it begins.
+    for secret in ["leaked", "bGVha2Vk", "xlYWtlZC", "ZWFrZWQtd"] {
         assert_eq!(text.lines().find(|line| line.contains(secret)), None);
     }
 }

@@ -4,6 +4,7 @@ mod aws;
 mod azure;
 mod connection;
 mod find;
+mod gcp;
 mod kubernetes;
 mod leaks;
 mod push;

@@ -1,0 +1,607 @@
+//! Workload identity federation: a token of somebody else's (a Kubernetes service account, AWS, a file, a URL) becomes one
+//! of Google's, at its security token service.
+//!
+//! Lives here: whose token it is, the checks of a credential configuration, the exchange. Deliberately not here: how AWS's
+//! proof is made (`aws.rs`).
+//!
+//! Source: Google, "Workload Identity Federation"; AIP-4117 for the file; RFC 8693 for the exchange.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use api::provider::gcpsm::{
+    GcpAwsCredentials, GcpAwsCredentialsRef, GcpCredentialConfigRef, GcpWorkloadIdentityFederation,
+};
+use api::{CaProvider, CaProviderType, ServiceAccountSelector};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use provider::{Error, ErrorKind};
+use reqwest::Url;
+use secret::SecretBytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::aws::{self, MachineCredentials};
+use super::{
+    ACCESS_TOKEN, ACCOUNT_TOKEN_LIFETIME, ACTS_AS, Ask, Authority, FORM, Granted, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE,
+    form, impersonation, invalid, metadata,
+};
+use crate::gcp::config::url;
+use crate::http::Request;
+
+const OPERATION: &str = "Token";
+const FIELD: &str = "spec.provider.gcpsm.auth.workloadIdentityFederation";
+const AWS_REQUEST: &str = "urn:ietf:params:aws:token-type:aws4_request";
+const TOKEN_URL: &str = r"^https://sts\.[^/\s]+/v1/token$";
+const INFO_URL: &str = r"^https://sts\.[^/\s]+/v1/introspect$";
+const ACTING_URL: &str = r"^https://iamcredentials\.(?:[a-z0-9-]+\.)*googleapis\.com/v1/projects/[^/]+/serviceAccounts/[a-z0-9-]+@[a-z0-9-]+\.iam\.gserviceaccount\.com:generateAccessToken$";
+/// Google's own domain.
+const GOOGLE: &str = "googleapis.com";
+/// A token is no longer than this.
+const LONGEST_FILE: u64 = 64 << 10;
+/// Where a store's configuration must not read: the operator's own identity, and what the kernel shows of it.
+const OWN: [&str; 4] = ["/var/run/secrets/kubernetes.io", "/proc", "/sys", "/dev"];
+
+/// What the store says.
+#[derive(Debug)]
+pub(in crate::gcp) struct Federation {
+    subject: Named,
+    audience: Option<String>,
+    email: Option<String>,
+    /// The one URL that a configuration may take tokens from.
+    endpoint: String,
+}
+
+#[derive(Debug)]
+enum Named {
+    Config(GcpCredentialConfigRef),
+    Account(ServiceAccountSelector),
+    Aws(GcpAwsCredentials),
+}
+
+impl Federation {
+    pub(in crate::gcp) fn of(spec: &GcpWorkloadIdentityFederation) -> Result<Self, Error> {
+        let GcpWorkloadIdentityFederation {
+            audience,
+            aws_security_credentials,
+            cred_config,
+            external_token_endpoint,
+            gcp_service_account_email,
+            service_account_ref,
+        } = spec;
+        let audience = audience.clone().filter(|audience| !audience.is_empty());
+        let subject = match (cred_config, service_account_ref, aws_security_credentials) {
+            (Some(config), None, None) => Named::Config(config.clone()),
+            (None, Some(account), None) => Named::Account(account.clone()),
+            (None, None, Some(aws)) => Named::Aws(aws.clone()),
+            _ => {
+                let text = "exactly one of credConfig, awsSecurityCredentials or serviceAccountRef must be provided";
+                return Err(invalid("Open", text));
+            }
+        };
+        if audience.is_none() && !matches!(subject, Named::Config(_)) {
+            let text = "audience must be provided, when serviceAccountRef or awsSecurityCredentials is provided";
+            return Err(invalid("Open", text));
+        }
+        let email = gcp_service_account_email.clone().filter(|email| !email.is_empty());
+        Ok(Self { subject, audience, email, endpoint: external_token_endpoint.clone().unwrap_or_default() })
+    }
+
+    /// See [`crate::gcp::config::Settings::namespaces`]. The configuration's must be written out.
+    pub(in crate::gcp) fn namespaces(&self) -> Vec<Option<&str>> {
+        match &self.subject {
+            Named::Config(_) => Vec::new(),
+            Named::Account(account) => vec![account.namespace.as_deref()],
+            Named::Aws(aws) => vec![aws.aws_credentials_secret_ref.namespace.as_deref()],
+        }
+    }
+
+    /// Reads and checks the configuration, if it is one.
+    pub(super) async fn open(self, authority: &Authority) -> Result<ExternalAccount, Error> {
+        let Self { subject, audience, email, endpoint } = self;
+        let acting = email.as_deref().map(acting_url).transpose()?;
+        let plain = |subject: Subject, token_type: &str| -> Result<ExternalAccount, Error> {
+            Ok(ExternalAccount {
+                audience: audience.clone().unwrap_or_default(),
+                token_type: token_type.to_owned(),
+                token_url: url("https://sts.googleapis.com/v1/token", "token_url")?,
+                acting: acting.clone(),
+                lifetime: LIFETIME,
+                client: None,
+                user_project: None,
+                subject,
+            })
+        };
+        match subject {
+            Named::Account(account) => plain(Subject::Account(account), JWT),
+            Named::Aws(aws) => {
+                let subject = Subject::AwsSecret(aws);
+                plain(subject, AWS_REQUEST)
+            }
+            Named::Config(reference) => {
+                let failed = |error: Error| error.context(format!("{FIELD}.credConfig"));
+                let json = config(reference, authority).await.map_err(failed)?;
+                let rules = Rules::Store { endpoint: &endpoint };
+                let mut account = ExternalAccount::parse(&json, audience.as_deref(), &rules).map_err(failed)?;
+                account.acting = acting.or(account.acting);
+                Ok(account)
+            }
+        }
+    }
+}
+
+async fn config(reference: GcpCredentialConfigRef, authority: &Authority) -> Result<Vec<u8>, Error> {
+    let GcpCredentialConfigRef { key, name, namespace } = reference;
+    let namespace = namespace.filter(|namespace| !namespace.is_empty());
+    if authority.credentials.is_cluster_store() && namespace.is_none() {
+        return Err(invalid("Open", "a ClusterSecretStore must name the ConfigMap's namespace"));
+    }
+    let place = CaProvider { type_: CaProviderType::ConfigMap, name, key: Some(key), namespace };
+    authority.credentials.certificate_authority(&place).await
+}
+
+fn acting_url(email: &str) -> Result<Url, Error> {
+    let url = impersonation::url_of(email)?;
+    matches(url.as_str(), ACTING_URL, "service_account_impersonation_url")?;
+    Ok(url)
+}
+
+pub(super) fn matches(text: &str, pattern: &str, field: &str) -> Result<(), Error> {
+    if goregexp::compile(pattern.as_bytes()).is_ok_and(|pattern| pattern.is_match(text.as_bytes())) {
+        return Ok(());
+    }
+    let text = format!("invalid external_account config: {field} {} must match \"{pattern}\"", gojson::quote(text));
+    Err(invalid("Open", text))
+}
+
+/// Who wrote the configuration.
+pub(super) enum Rules<'a> {
+    /// A store's author: it must not reach for what is the operator's.
+    Store { endpoint: &'a str },
+    /// Whoever runs the operator.
+    Operator,
+}
+
+/// A checked federation.
+pub(in crate::gcp) struct ExternalAccount {
+    audience: String,
+    token_type: String,
+    token_url: Url,
+    acting: Option<Url>,
+    lifetime: Duration,
+    client: Option<HeaderValue>,
+    user_project: Option<String>,
+    subject: Subject,
+}
+
+/// Whose token is exchanged.
+enum Subject {
+    Account(ServiceAccountSelector),
+    AwsSecret(GcpAwsCredentials),
+    AwsMachine(Box<MachineCredentials>),
+    File { path: PathBuf, field: Option<String>, guarded: bool },
+    Url { url: Url, headers: HeaderMap, field: Option<String> },
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct File {
+    #[serde(rename = "type")]
+    type_: String,
+    audience: String,
+    subject_token_type: String,
+    token_url: String,
+    token_info_url: String,
+    service_account_impersonation_url: String,
+    service_account_impersonation: Impersonation,
+    client_id: String,
+    client_secret: String,
+    workforce_pool_user_project: String,
+    universe_domain: String,
+    credential_source: Option<CredentialSource>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Impersonation {
+    token_lifetime_seconds: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CredentialSource {
+    file: String,
+    url: String,
+    headers: BTreeMap<String, String>,
+    executable: Option<Value>,
+    certificate: Option<Value>,
+    environment_id: String,
+    region_url: String,
+    regional_cred_verification_url: String,
+    imdsv2_session_token_url: String,
+    format: Format,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Format {
+    #[serde(rename = "type")]
+    type_: String,
+    subject_token_field_name: String,
+}
+
+fn or<'t>(given: &'t str, default: &'t str) -> &'t str {
+    if given.is_empty() { default } else { given }
+}
+
+fn refused(text: impl std::fmt::Display) -> Error {
+    invalid("Open", format!("invalid external_account config: {text}"))
+}
+
+impl ExternalAccount {
+    /// Checks a credential configuration.
+    pub(super) fn parse(json: &[u8], audience: Option<&str>, rules: &Rules<'_>) -> Result<Self, Error> {
+        let file: File =
+            serde_json::from_slice(json).map_err(|_| refused("it is not the JSON of a credential configuration"))?;
+        if file.type_ != "external_account" {
+            let given = gojson::quote(&file.type_);
+            return Err(refused(format!("'type' field is {given} (expected \"external_account\")")));
+        }
+        let audience = audience.unwrap_or(&file.audience);
+        if audience.is_empty() {
+            return Err(refused("audience is empty"));
+        }
+        let acting = match file.service_account_impersonation_url.as_str() {
+            "" => None,
+            text => {
+                matches(text, ACTING_URL, "service_account_impersonation_url")?;
+                Some(url(text, "service_account_impersonation_url")?)
+            }
+        };
+        let universe = or(&file.universe_domain, GOOGLE);
+        let (token, info) =
+            (format!("https://sts.{universe}/v1/token"), format!("https://sts.{universe}/v1/introspect"));
+        let token = or(&file.token_url, &token);
+        matches(token, TOKEN_URL, "token_url")?;
+        matches(or(&file.token_info_url, &info), INFO_URL, "token_info_url")?;
+        let token_url = url(token, "token_url")?;
+        let source = file.credential_source.ok_or_else(|| refused("credential_source is missing"))?;
+        let subject = subject(source, rules)?;
+        let at_google = token_url.host_str().is_some_and(|host| host.ends_with(&format!(".{GOOGLE}")));
+        if matches!(rules, Rules::Store { endpoint: _ }) && !at_google {
+            // What the operator's pod can read is for nobody else.
+            return Err(refused(format!("token_url: with credential_source it must be at {GOOGLE}")));
+        }
+        let is_aws = matches!(subject, Subject::AwsMachine(_));
+        let client = (!file.client_id.is_empty()).then(|| {
+            let mut header = HeaderValue::from_str(&format!(
+                "Basic {}",
+                STANDARD.encode(format!("{}:{}", file.client_id, file.client_secret))
+            ));
+            header.iter_mut().for_each(|header| header.set_sensitive(true));
+            header
+        });
+        Ok(Self {
+            audience: audience.to_owned(),
+            token_type: or(&file.subject_token_type, if is_aws { AWS_REQUEST } else { JWT }).to_owned(),
+            token_url,
+            acting,
+            lifetime: file.service_account_impersonation.token_lifetime_seconds.map_or(LIFETIME, Duration::from_secs),
+            client: client.transpose().map_err(|_| refused("client_id"))?,
+            user_project: Some(file.workforce_pool_user_project).filter(|project| !project.is_empty()),
+            subject,
+        })
+    }
+
+    pub(super) async fn grant(&self, authority: &Authority) -> Result<Granted, Error> {
+        let subject = self.subject_token(authority).await?;
+        let options = self.user_project.as_ref().filter(|_| self.client.is_none());
+        let options = options.map(|project| json!({"userProject": project}).to_string());
+        let mut fields: Vec<(&str, &[u8])> = vec![
+            ("audience", self.audience.as_bytes()),
+            ("grant_type", TOKEN_EXCHANGE.as_bytes()),
+            ("requested_token_type", ACCESS_TOKEN.as_bytes()),
+            ("scope", SCOPE.as_bytes()),
+            ("subject_token", subject.expose()),
+            ("subject_token_type", self.token_type.as_bytes()),
+        ];
+        fields.extend(options.as_ref().map(|options| ("options", options.as_bytes())));
+        let mut headers = HeaderMap::new();
+        headers.extend(self.client.clone().map(|client| (AUTHORIZATION, client)));
+        let mut url = authority.sts.clone().unwrap_or_else(|| self.token_url.clone());
+        url.set_path(self.token_url.path());
+        let hint = format!("{FIELD}: the audience, and whether the pool and its provider admit this identity");
+        let ask = Ask { operation: OPERATION, url, content_type: FORM, headers, body: form(&fields), hint: &hint };
+        let federated = authority.exchange(ask).await?;
+        match self.acting(authority).await? {
+            None => Ok(federated),
+            Some(url) => impersonation::by_url(&url, &federated.token, self.lifetime, authority)
+                .await
+                .map_err(|e| e.context("unable to generate gcp access token")),
+        }
+    }
+
+    /// The call to act as a service account of Google, if there is one: a Kubernetes service account may be annotated with it.
+    async fn acting(&self, authority: &Authority) -> Result<Option<Url>, Error> {
+        match (&self.acting, &self.subject) {
+            (Some(url), _) => Ok(Some(url.clone())),
+            (None, Subject::Account(account)) => {
+                let annotations = authority.credentials.service_account_annotations(account).await?;
+                annotations.get(ACTS_AS).filter(|email| !email.is_empty()).map(|email| acting_url(email)).transpose()
+            }
+            (
+                None,
+                Subject::AwsSecret(_)
+                | Subject::AwsMachine(_)
+                | Subject::File { path: _, field: _, guarded: _ }
+                | Subject::Url { url: _, headers: _, field: _ },
+            ) => Ok(None),
+        }
+    }
+
+    async fn subject_token(&self, authority: &Authority) -> Result<SecretBytes, Error> {
+        match &self.subject {
+            Subject::Account(account) => {
+                let token = authority.credentials.service_account_token(account, &[], ACCOUNT_TOKEN_LIFETIME).await;
+                Ok(token.map_err(|e| e.context("unable to fetch pod token"))?.token)
+            }
+            Subject::AwsSecret(GcpAwsCredentials { aws_credentials_secret_ref, region }) => {
+                let GcpAwsCredentialsRef { name, namespace } = aws_credentials_secret_ref;
+                let keys = aws::from_secret(name, namespace.as_deref(), authority.credentials.as_ref()).await?;
+                aws::subject_token(&keys, region, None, &self.audience)
+            }
+            Subject::AwsMachine(machine) => machine.subject_token(&self.audience, authority).await,
+            Subject::File { path, field, guarded } => {
+                token_of(&read(path, *guarded).await?, field.as_deref(), "credential_source.file")
+            }
+            Subject::Url { url, headers, field } => {
+                let mut request = Request::new(Method::GET, url.clone());
+                request.headers = headers.clone();
+                let hint = format!("{FIELD}.externalTokenEndpoint");
+                token_of(&metadata::plain(authority, request, &hint).await?, field.as_deref(), "credential_source.url")
+            }
+        }
+    }
+}
+
+fn subject(source: CredentialSource, rules: &Rules<'_>) -> Result<Subject, Error> {
+    let CredentialSource {
+        file,
+        url: given,
+        headers,
+        executable,
+        certificate,
+        environment_id,
+        region_url,
+        regional_cred_verification_url,
+        imdsv2_session_token_url,
+        format,
+    } = source;
+    let field = match format.type_.as_str() {
+        "" | "text" => None,
+        "json" if !format.subject_token_field_name.is_empty() => Some(format.subject_token_field_name),
+        _ => return Err(refused("credential_source.format: write text, or json with subject_token_field_name")),
+    };
+    if executable.is_some() {
+        return Err(refused("credential_source.executable.command is not allowed"));
+    }
+    if certificate.is_some() {
+        let text = "invalid external_account config: credential_source.certificate is not supported; use file or url";
+        return Err(Error::new(ErrorKind::Unsupported, "Open", text));
+    }
+    if !environment_id.is_empty() {
+        let machine = MachineCredentials::of(
+            &environment_id,
+            &given,
+            &region_url,
+            &regional_cred_verification_url,
+            &imdsv2_session_token_url,
+        )?;
+        return Ok(Subject::AwsMachine(Box::new(machine)));
+    }
+    if file.is_empty() && given.is_empty() {
+        return Err(refused(
+            "one of credential_source.file, credential_source.url or credential_source.environment_id should be provided",
+        ));
+    }
+    if let Rules::Store { endpoint } = rules
+        && given != *endpoint
+    {
+        let (given, endpoint) = (gojson::quote(&given), gojson::quote(endpoint));
+        return Err(refused(format!(
+            "credential_source.url {given} does not match with the configured {endpoint} externalTokenEndpoint"
+        )));
+    }
+    if !file.is_empty() {
+        return Ok(Subject::File {
+            path: PathBuf::from(file),
+            field,
+            guarded: matches!(rules, Rules::Store { endpoint: _ }),
+        });
+    }
+    let mut all = HeaderMap::new();
+    for (name, value) in &headers {
+        let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
+        let (name, mut value) = pair.ok_or_else(|| refused("credential_source.headers: one is no HTTP header"))?;
+        value.set_sensitive(true);
+        all.insert(name, value);
+    }
+    Ok(Subject::Url { url: url(&given, "credential_source.url")?, headers: all, field })
+}
+
+/// The bytes of a small file.
+async fn read(path: &Path, guarded: bool) -> Result<SecretBytes, Error> {
+    let unreadable = || invalid(OPERATION, "credential_source.file: the controller's pod has no such readable file");
+    let real = tokio::fs::canonicalize(path).await.map_err(|_| unreadable())?;
+    if guarded {
+        for own in OWN {
+            let own = Path::new(own);
+            let resolved = tokio::fs::canonicalize(own).await.unwrap_or_else(|_| own.to_owned());
+            if real.starts_with(own) || real.starts_with(resolved) {
+                let text = "credential_source.file: this file is the operator's own; mount a token of its own for this \
+                            store, or use serviceAccountRef";
+                return Err(invalid(OPERATION, text));
+            }
+        }
+    }
+    let facts = tokio::fs::metadata(&real).await.map_err(|_| unreadable())?;
+    if !facts.is_file() || facts.len() > LONGEST_FILE {
+        return Err(unreadable());
+    }
+    tokio::fs::read(&real).await.map(SecretBytes::new).map_err(|_| unreadable())
+}
+
+/// The token in a text, or in a field of a JSON object.
+fn token_of(content: &SecretBytes, field: Option<&str>, setting: &str) -> Result<SecretBytes, Error> {
+    let malformed = |text: &str| Error::new(ErrorKind::Malformed, OPERATION, format!("{setting}: {text}"));
+    let Some(field) = field else {
+        let token = content.expose().trim_ascii();
+        return if token.is_empty() { Err(malformed("it is empty")) } else { Ok(SecretBytes::new(token.to_vec())) };
+    };
+    let members = gojson::object_to_map(content.expose()).map_err(|_| malformed("it is not a JSON object"))?;
+    let token = members.into_iter().find(|(name, value)| name == field && !value.is_empty());
+    token.map(|(_, token)| SecretBytes::new(token)).ok_or_else(|| malformed("it has no subject_token_field_name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDPOINT: &str = "https://tokens.example.org/t";
+
+    fn parse(patch: Value, rules: &Rules<'_>) -> Result<ExternalAccount, Error> {
+        let mut file = json!({"type": "external_account", "audience": "//iam.googleapis.com/x",
+            "credential_source": {"url": ENDPOINT}});
+        file.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+        ExternalAccount::parse(file.to_string().as_bytes(), None, rules)
+    }
+
+    #[test]
+    fn a_stores_configuration_is_checked_field_by_field() {
+        let acting = |host: &str, email: &str| {
+            let url = format!("https://{host}/v1/projects/-/serviceAccounts/{email}:generateAccessToken");
+            json!({"service_account_impersonation_url": url})
+        };
+        let source = |source: Value| json!({"credential_source": source});
+        let imds = "http://169.254.169.254/latest/meta-data";
+        let aws = |patch: Value| {
+            let mut source = json!({"environment_id": "aws1",
+                "url": format!("{imds}/iam/security-credentials"),
+                "region_url": format!("{imds}/placement/availability-zone")});
+            source.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+            json!({"credential_source": source})
+        };
+        let cases = [
+            (json!({}), None),
+            (json!({"type": "service_account"}), Some("'type' field is \"service_account\"")),
+            (json!({"audience": ""}), Some("audience is empty")),
+            (acting("iamcredentials.googleapis.com", "a@p.iam.gserviceaccount.com"), None),
+            (acting("iamcredentials.eu.googleapis.com", "a@p.iam.gserviceaccount.com"), None),
+            (
+                acting("iamcredentials.evil.org", "a@p.iam.gserviceaccount.com"),
+                Some("service_account_impersonation_url"),
+            ),
+            (acting("iamcredentials.googleapis.com", "a@b/x"), Some("service_account_impersonation_url")),
+            (json!({"token_url": "https://sts.eu.rep.googleapis.com/v1/token"}), None),
+            (json!({"token_url": "http://sts.googleapis.com/v1/token"}), Some("token_url \"http://sts.")),
+            (
+                json!({"token_url": "https://sts.evil.org/v1/token"}),
+                Some("token_url: with credential_source it must be"),
+            ),
+            (json!({"universe_domain": "evil.org"}), Some("token_url: with credential_source it must be")),
+            (json!({"token_info_url": "https://sts.x.org/v2"}), Some("token_info_url")),
+            (json!({"credential_source": null}), Some("credential_source is missing")),
+            (source(json!({"executable": {"command": "/bin/x"}})), Some("credential_source.executable.command")),
+            (source(json!({"certificate": {}})), Some("credential_source.certificate is not supported")),
+            (source(json!({})), Some("one of credential_source.file")),
+            (source(json!({"url": "https://other.example.org"})), Some("credential_source.url \"https://other")),
+            (source(json!({"file": "/token"})), Some("credential_source.url \"\" does not match")),
+            (source(json!({"url": ENDPOINT, "format": {"type": "json"}})), Some("credential_source.format")),
+            (source(json!({"url": ENDPOINT, "headers": {"a b": "c"}})), Some("credential_source.headers")),
+            (aws(json!({})), None),
+            (aws(json!({"environment_id": "gcp1"})), Some("credential_source.environment_id")),
+            (aws(json!({"url": "http://evil.org/"})), Some("credential_source.aws.url")),
+            (aws(json!({"region_url": "http://evil.org/"})), Some("credential_source.aws.region_url")),
+            (
+                aws(json!({"imdsv2_session_token_url": "http://evil.org/"})),
+                Some("credential_source.aws.imdsv2_session_token_url"),
+            ),
+            (
+                aws(json!({"regional_cred_verification_url": "https://evil.org/?x"})),
+                Some("credential_source.regional_cred_verification_url"),
+            ),
+        ];
+        for (patch, want) in cases {
+            let shown = patch.to_string();
+            match (parse(patch, &Rules::Store { endpoint: ENDPOINT }), want) {
+                (Ok(_), None) => {}
+                (Err(error), Some(text)) => {
+                    let text = format!("invalid external_account config: {text}");
+                    assert!(error.to_string().starts_with(&text), "{error}, not {text}");
+                }
+                (got, want) => panic!("{shown}: {:?}, not {want:?}", got.err()),
+            }
+        }
+    }
+
+    #[test]
+    fn the_operators_configuration_may_name_more() {
+        for patch in [
+            json!({"credential_source": {"file": "/any"}}),
+            json!({"token_url": "https://sts.example.org/v1/token"}),
+            json!({"credential_source": {"url": "https://other.example.org"}}),
+        ] {
+            parse(patch.clone(), &Rules::Operator).unwrap_or_else(|error| panic!("{patch}: {error}"));
+        }
+        assert!(parse(json!({"credential_source": {"executable": {}}}), &Rules::Operator).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_stores_file_is_not_the_operators_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let token = directory.path().join("token");
+        std::fs::write(&token, " t\n").unwrap();
+        let large = directory.path().join("large");
+        std::fs::write(&large, vec![b'x'; 70_000]).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/proc/self/environ", &link).unwrap();
+        let cases = [
+            (token.as_path(), true, None),
+            (large.as_path(), true, Some("no such readable file")),
+            (directory.path(), true, Some("no such readable file")),
+            (Path::new("/none"), true, Some("no such readable file")),
+            (Path::new("/proc/self/environ"), true, Some("the operator's own")),
+            (Path::new("/dev/../proc/self/environ"), true, Some("the operator's own")),
+            (link.as_path(), true, Some("the operator's own")),
+            (link.as_path(), false, None),
+        ];
+        for (path, guarded, want) in cases {
+            let got = read(path, guarded).await;
+            match (&got, want) {
+                (Ok(_), None) => {}
+                (Err(error), Some(text)) => assert!(error.to_string().contains(text), "{error}"),
+                (got, want) => panic!("{}: {got:?}, not {want:?}", path.display()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_is_a_text_or_a_field() {
+        let cases = [
+            (" t\n", None, Some("t")),
+            ("", None, None),
+            (r#"{"id":"t"}"#, Some("id"), Some("t")),
+            (r#"{"id":"t"}"#, Some("other"), None),
+            ("canary", Some("id"), None),
+        ];
+        for (content, field, want) in cases {
+            let got = token_of(&content.into(), field, "s");
+            assert_eq!(got.as_ref().ok().map(|token| token.expose_str().unwrap()), want, "{content}");
+            assert!(got.err().is_none_or(|error| !error.to_string().contains("canary")));
+        }
+    }
+}

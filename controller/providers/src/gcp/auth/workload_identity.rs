@@ -1,0 +1,75 @@
+//! Workload identity of GKE: a token of a Kubernetes service account becomes one of Google's.
+//!
+//! Source: Google, "About Workload Identity Federation for GKE", and RFC 8693 for the exchange.
+
+use api::provider::gcpsm::GcpWorkloadIdentity;
+use http::HeaderMap;
+use provider::Error;
+use secret::SecretBytes;
+
+use super::{
+    ACCESS_TOKEN, ACCOUNT_TOKEN_LIFETIME, ACTS_AS, Ask, Authority, Granted, JSON, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE,
+    impersonation, metadata,
+};
+
+const BIND: &str = "GenerateIDBindToken";
+const FIELD: &str = "spec.provider.gcpsm.auth.workloadIdentity";
+
+pub(super) async fn grant(identity: &GcpWorkloadIdentity, authority: &Authority) -> Result<Granted, Error> {
+    let account = &identity.service_account_ref;
+    let annotations = authority.credentials.service_account_annotations(account).await?;
+    let (pool, cluster) =
+        cluster(identity, authority).await.map_err(|e| e.context("unable to lookup workload identity"))?;
+    let audiences = std::slice::from_ref(&pool);
+    let token = authority.credentials.service_account_token(account, audiences, ACCOUNT_TOKEN_LIFETIME).await;
+    let token = token.map_err(|e| e.context("unable to fetch pod token"))?.token;
+    let bound = bind(&token, &pool, &cluster, authority).await;
+    let bound = bound.map_err(|e| e.context("unable to fetch identitybindingtoken"))?;
+    match annotations.get(ACTS_AS).filter(|email| !email.is_empty()) {
+        // Google's roles can be given to the Kubernetes service account itself.
+        None => Ok(bound),
+        Some(email) => impersonation::grant(email, &bound.token, LIFETIME, authority)
+            .await
+            .map_err(|e| e.context("unable to generate gcp access token")),
+    }
+}
+
+/// The pool of identities, and the cluster as their provider.
+async fn cluster(identity: &GcpWorkloadIdentity, authority: &Authority) -> Result<(String, String), Error> {
+    let GcpWorkloadIdentity { service_account_ref: _, cluster_location, cluster_name, cluster_project_id } = identity;
+    let or_fact = async |given: &Option<String>, path: &str, field: &str, failed: &'static str| match given {
+        Some(value) if !value.is_empty() => Ok(value.clone()),
+        _ => metadata::fact(authority, path, &format!("auth.workloadIdentity.{field}"))
+            .await
+            .map_err(|e| e.context(failed)),
+    };
+    let project =
+        or_fact(cluster_project_id, "project/project-id", "clusterProjectID", "unable to get project id").await?;
+    let path = "instance/attributes/cluster-location";
+    let location = or_fact(cluster_location, path, "clusterLocation", "unable to determine cluster location").await?;
+    let path = "instance/attributes/cluster-name";
+    let name = or_fact(cluster_name, path, "clusterName", "unable to determine cluster name").await?;
+    let cluster =
+        format!("https://container.googleapis.com/v1/projects/{project}/locations/{location}/clusters/{name}");
+    Ok((format!("{project}.svc.id.goog"), cluster))
+}
+
+async fn bind(token: &SecretBytes, pool: &str, cluster: &str, authority: &Authority) -> Result<Granted, Error> {
+    let audience = format!("identitynamespace:{pool}:{cluster}");
+    let fields: [(&str, &[u8]); 6] = [
+        ("audience", audience.as_bytes()),
+        ("grant_type", TOKEN_EXCHANGE.as_bytes()),
+        ("requested_token_type", ACCESS_TOKEN.as_bytes()),
+        ("scope", SCOPE.as_bytes()),
+        ("subject_token", token.expose()),
+        ("subject_token_type", JWT.as_bytes()),
+    ];
+    let mut url = authority.secure_token.clone();
+    url.set_path("/v1/identitybindingtoken");
+    let body = SecretBytes::new(gojson::string_map(fields, gojson::Html::Keep));
+    let hint = format!(
+        "{FIELD}: clusterProjectID, clusterLocation and clusterName, and whether workload identity is on in this cluster"
+    );
+    let ask = Ask { operation: BIND, url, content_type: JSON, headers: HeaderMap::new(), body, hint: &hint };
+    authority.exchange(ask).await
+}
