@@ -12,6 +12,8 @@ mod fake;
 mod http;
 mod kubernetes;
 mod name_pattern;
+mod onepassword;
+mod push_metadata;
 mod referent;
 mod retry;
 mod vault;
@@ -52,7 +54,6 @@ macro_rules! without_backend {
             | ProviderSpec::Nebius(_)
             | ProviderSpec::Ngrok(_)
             | ProviderSpec::Onboardbase(_)
-            | ProviderSpec::OnePassword(_)
             | ProviderSpec::OnePasswordSdk(_)
             | ProviderSpec::OpenBao(_)
             | ProviderSpec::Oracle(_)
@@ -110,6 +111,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec))),
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
+        ProviderSpec::OnePassword(spec) => onepassword::open(spec, &cx).await,
         without_backend!() => Err(unsupported(spec.key(), &cx.store.name)),
     }
 }
@@ -141,6 +143,7 @@ pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
         ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
         ProviderSpec::Fake(_) => false,
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
+        ProviderSpec::OnePassword(spec) => onepassword::uses_consumer(spec),
         without_backend!() => false,
     }
 }
@@ -197,6 +200,10 @@ mod tests {
         let there = json!({"name": "s", "key": "k", "namespace": "n"});
         let vault = |secret: &Value| json!({"vault": {"server": "http://v", "auth": {"tokenSecretRef": secret}}});
         let kubernetes = |secret: &Value| json!({"kubernetes": {"authRef": secret}});
+        let onepassword = |secret: &Value| {
+            json!({"onepassword": {"connectHost": "http://c", "vaults": {"a": 1},
+                "auth": {"secretRef": {"connectTokenSecretRef": secret}}}})
+        };
         let keys = |secret: &Value| json!({"accessKeyIDSecretRef": there, "secretAccessKeySecretRef": secret});
         let aws = |auth: Value, policy: &str| {
             json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "role": "r", "auth": auth,
@@ -214,6 +221,8 @@ mod tests {
             (aws(json!({"secretRef": keys(&there)}), "Simple"), true),
             (aws(json!({}), "None"), false),
             (json!({"fake": {"data": []}}), false),
+            (onepassword(&here), true),
+            (onepassword(&there), false),
         ];
         for (spec, want) in cases {
             let provider: StoreProvider = serde_json::from_value(spec.clone()).unwrap();

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::onepassword::{self, Connect};
 use super::{Lookup, Opening, Reply, Seen, Stub};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
@@ -18,13 +19,21 @@ pub(crate) enum Backend {
     Aws,
     ParameterStore,
     Kubernetes,
+    OnePassword,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
-    pub(crate) const NETWORKED: [Self; 5] =
-        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Fake,
+        Self::VaultV1,
+        Self::VaultV2,
+        Self::Aws,
+        Self::ParameterStore,
+        Self::Kubernetes,
+        Self::OnePassword,
+    ];
+    pub(crate) const NETWORKED: [Self; 6] =
+        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::OnePassword];
 
     /// The name of the older version, if the backend keeps one.
     pub(crate) fn older_version(self) -> Option<&'static str> {
@@ -32,7 +41,7 @@ impl Backend {
             Self::Fake => Some("v1"),
             Self::VaultV2 | Self::ParameterStore => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
-            Self::VaultV1 | Self::Kubernetes => None,
+            Self::VaultV1 | Self::Kubernetes | Self::OnePassword => None,
         }
     }
 
@@ -41,7 +50,7 @@ impl Backend {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore => Some("owner"),
             Self::Kubernetes => Some("labels.owner"),
-            Self::Fake | Self::VaultV1 => None,
+            Self::Fake | Self::VaultV1 | Self::OnePassword => None,
         }
     }
 
@@ -54,6 +63,10 @@ impl Backend {
             Self::Aws => Stub::start(aws).await,
             Self::ParameterStore => Stub::start(parameter_store).await,
             Self::Kubernetes => Stub::start(kubernetes).await,
+            Self::OnePassword => {
+                let app = onepassword::item("app", &[("user", "u"), ("a.b", "exact"), ("doc", r#"{"a":{"b":"c"}}"#)]);
+                Stub::start(Connect::with(&[("main", vec![app])]).handler()).await
+            }
         }
     }
 
@@ -76,6 +89,7 @@ impl Backend {
             Self::ParameterStore => with_keys("ParameterStore"),
             Self::Kubernetes => json!({"kubernetes": {"server": {"url": url}, "remoteNamespace": "remote",
                 "auth": {"token": {"bearerToken": token}}}}),
+            Self::OnePassword => onepassword::spec(url, json!({"main": 1})),
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());

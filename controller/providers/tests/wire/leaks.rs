@@ -43,6 +43,17 @@ fn listen() -> Buffer {
     BUFFER.get_or_init(start).clone()
 }
 
+/// A vault with an item `app` of one field and one file, whoever asks.
+fn one_password(path: &str) -> Reply {
+    let file = json!({"id": "f", "name": "v", "size": 12});
+    let item = json!({"id": "i", "title": "app", "fields": [{"label": "v", "value": "leaked-value"}], "files": [file]});
+    match path.rsplit('/').next() {
+        Some("i") => Reply::json(200, item),
+        Some("content") => Reply::text(200, "leaked-value"),
+        _ => Reply::json(200, json!([{"id": "i", "title": "app", "name": "main"}])),
+    }
+}
+
 #[tokio::test]
 async fn reads_leave_no_value_and_no_credential_in_the_trace() {
     let buffer = listen();
@@ -52,6 +63,7 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
             match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
                 ("/v1/kv/app", _) => Reply::json(200, vault),
                 ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
+                (path, _) if path.starts_with("/v1/vaults") => one_password(path),
                 (_, true) => Reply::json(
                     200,
                     json!({"Name": "app", "SecretString": "leaked-value", "Parameter": {"Value": "leaked-value"}}),
@@ -91,6 +103,7 @@ async fn finds_leave_no_value_in_the_trace() {
                 }
                 ("/v1/kv/app", _) => Reply::json(200, vault),
                 ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
+                (path, _) if path.starts_with("/v1/vaults") => one_password(path),
                 (_, true) => Reply::json(200, json!({"SecretValues": [value()], "Parameters": [value()]})),
                 _ => Reply::json(200, json!({"kind": "SecretList", "metadata": {}, "items": [secret]})),
             }

@@ -5,4 +5,5 @@ mod connection;
 mod find;
 mod kubernetes;
 mod leaks;
+mod onepassword;
 mod vault;
