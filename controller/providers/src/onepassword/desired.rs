@@ -11,6 +11,7 @@ use secret::SecretBytes;
 
 use super::UPDATE_ITEM;
 use super::item::{elements, member, not_one, text};
+use super::push::CANNOT_UPDATE;
 
 /// Members of a JSON object, each as JSON.
 type Members = BTreeMap<String, SecretBytes>;
@@ -67,7 +68,7 @@ fn texts(texts: &[String]) -> SecretBytes {
 }
 
 fn not_an_item() -> Error {
-    Error::new(ErrorKind::Malformed, UPDATE_ITEM, "error updating 1Password Item: the item is not JSON of an item")
+    Error::new(ErrorKind::Malformed, UPDATE_ITEM, "the answer is not an item").context(CANNOT_UPDATE)
 }
 
 /// A new item, of the category that the reference gives it.
@@ -168,7 +169,7 @@ fn the_one(document: &Document<'_>, fields: &[NodeId], key: &str, label: &str) -
     match found.as_slice() {
         [] => Ok(None),
         [field] => Ok(Some(*field)),
-        several => Err(not_one(key, label, several.len()).context("error updating 1Password Item")),
+        several => Err(not_one(key, label, several.len()).context(CANNOT_UPDATE)),
     }
 }
 

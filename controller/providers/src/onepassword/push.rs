@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::Method;
+use http::{Method, StatusCode};
 use provider::{Calls, Error, ErrorKind, Place, Push, Pushed, Removed, Write};
 use secret::SecretBytes;
 use serde::Deserialize;
@@ -19,13 +19,17 @@ use super::item::{Item, PASSWORD};
 use super::search::Located;
 use super::vaults::Freshness;
 use super::wire::Call;
-use super::{CREATE_ITEM, Connect, DELETE_ITEM, PUSH, UPDATE_ITEM};
+use super::{CREATE_ITEM, Connect, DELETE_ITEM, PUSH, UPDATE_ITEM, error};
 use crate::push_metadata;
 
 /// How long Connect may take to show what it has taken, and the pause between two looks: as in the reference. The next write
 /// begins with a read, which must not bring what was before.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
+
+const CANNOT_CREATE: &str = "error creating 1Password Item";
+pub(super) const CANNOT_UPDATE: &str = "error updating 1Password Item";
+const CANNOT_DELETE: &str = "error deleting 1Password Item";
 
 /// What a write is to show.
 enum Sight<'a> {
@@ -73,7 +77,7 @@ impl Connect {
         let vault = self.vaults.get(&self.wire, name, Freshness::Recent, calls).await?.id;
         let body = desired::new_item(key, &vault, label, value, wish.tags.as_deref());
         let path = ["vaults", &vault, "items"];
-        self.send(CREATE_ITEM, Method::POST, &path, Some(body), calls).await?;
+        self.write(CREATE_ITEM, Method::POST, &path, body, calls).await.map_err(|e| e.context(CANNOT_CREATE))?;
         self.wait(Sight::Item { vault: &vault, key }, calls).await
     }
 
@@ -88,7 +92,7 @@ impl Connect {
     ) -> Result<(), Error> {
         let id = self.id(found)?;
         let path = ["vaults", &found.vault, "items", &id];
-        self.send(UPDATE_ITEM, Method::PUT, &path, Some(body), calls).await?;
+        self.write(UPDATE_ITEM, Method::PUT, &path, body, calls).await.map_err(|e| e.context(CANNOT_UPDATE))?;
         self.wait(Sight::Field { vault: &found.vault, item: &id, label, value }, calls).await
     }
 
@@ -96,21 +100,31 @@ impl Connect {
         Item::parse(found.answer.body.expose()).map(|item| item.id).ok_or_else(|| self.not_an_item())
     }
 
-    async fn send(
+    async fn write(
         &self,
         operation: &'static str,
         method: Method,
         path: &[&str],
-        body: Option<SecretBytes>,
+        body: SecretBytes,
         calls: &dyn Calls,
     ) -> Result<(), Error> {
-        let context = match operation {
-            CREATE_ITEM => "error creating 1Password Item",
-            DELETE_ITEM => "error deleting 1Password Item",
-            _ => "error updating 1Password Item",
-        };
-        let call = Call { operation, method, path, filter: None, body };
-        self.wire.succeed(&call, calls).await.map(drop).map_err(|e| e.context(context))
+        let call = Call { operation, method, path, filter: None, body: Some(body) };
+        let answer = self.wire.succeed(&call, calls).await?;
+        let written = Item::parse(answer.body.expose());
+        written.map(drop).ok_or_else(|| error::malformed(operation, &self.wire.origin(), "an item"))
+    }
+
+    /// Whether there was anything to delete.
+    async fn remove(&self, found: &Located, calls: &dyn Calls) -> Result<bool, Error> {
+        let id = self.id(found)?;
+        let path = ["vaults", &found.vault, "items", &id];
+        let call = Call { operation: DELETE_ITEM, method: Method::DELETE, path: &path, filter: None, body: None };
+        let answer = self.wire.send(&call, calls).await.map_err(|e| e.context(CANNOT_DELETE))?;
+        match answer.status {
+            StatusCode::NO_CONTENT | StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND if error::is_missing_item(&answer) => Ok(false),
+            _ => Err(error::of_answer(&answer, DELETE_ITEM, &self.wire.origin()).context(CANNOT_DELETE)),
+        }
     }
 
     async fn sees(&self, sight: &Sight<'_>, calls: &dyn Calls) -> Result<bool, Error> {
@@ -167,15 +181,13 @@ impl Write for Connect {
         let (key, label) = (place.key.as_str(), label(place));
         let Some(found) = self.locate(key, calls).await? else { return Ok(Removed::Absent) };
         match desired::without(&found.answer.body, key, label)? {
-            Without::Absent => return Ok(Removed::Absent),
-            Without::Nothing => {
-                let id = self.id(&found)?;
-                let path = ["vaults", &found.vault, "items", &id];
-                self.send(DELETE_ITEM, Method::DELETE, &path, None, calls).await?;
+            Without::Absent => Ok(Removed::Absent),
+            Without::Nothing => Ok(if self.remove(&found, calls).await? { Removed::Deleted } else { Removed::Absent }),
+            Without::Rest(body) => {
+                self.update(&found, body, label, None, calls).await?;
+                Ok(Removed::Deleted)
             }
-            Without::Rest(body) => self.update(&found, body, label, None, calls).await?,
         }
-        Ok(Removed::Deleted)
     }
 
     /// Without a property it is the item that counts, as in the reference.

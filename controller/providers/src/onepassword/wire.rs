@@ -75,7 +75,7 @@ impl Wire {
     /// As [`Wire::send`], where only a success will do.
     pub(super) async fn succeed(&self, call: &Call<'_>, calls: &dyn Calls) -> Result<Answer, Error> {
         let answer = self.send(call, calls).await?;
-        if matches!(answer.status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT) {
+        if matches!(answer.status, StatusCode::OK | StatusCode::CREATED) {
             return Ok(answer);
         }
         Err(error::of_answer(&answer, call.operation, &self.origin()))

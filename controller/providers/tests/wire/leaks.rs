@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use serde_json::json;
 use tracing::Level;
 
+use super::onepassword::{one, place};
 use crate::support::backends::Backend;
-use crate::support::{Lookup, Opening, Reply, Stub, found, reference};
+use crate::support::onepassword::Connect;
+use crate::support::{Lookup, Made, Opening, Reply, Stub, found, reference};
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -121,6 +123,24 @@ async fn finds_leave_no_value_in_the_trace() {
     for secret in ["leaked", "bGVha2VkLXZhbHVl"] {
         assert_eq!(text.lines().find(|line| line.contains(secret)), None);
     }
+}
+
+#[tokio::test]
+async fn pushes_to_1password_leave_no_value_in_the_trace() {
+    let buffer = listen();
+    let connect = Connect::with(&[("main", vec![])]);
+    let stub = Stub::start(connect.handler()).await;
+    let store = Backend::OnePassword.opening(&stub.url()).open().await.unwrap();
+    for (value, property) in [("leaked-one", None), ("leaked-two", None), ("leaked-three", Some("p"))] {
+        let push = one(value.as_bytes(), "app", property, None);
+        assert!(!format!("{push:?}").contains("leaked"));
+        store.writer().unwrap().push(&push, &Made::default()).await.unwrap();
+    }
+    store.writer().unwrap().delete(&place("app", None), &Made::default()).await.unwrap();
+    assert_eq!(connect.items()[0]["fields"][0]["value"], "leaked-three");
+    let text = buffer.text();
+    assert!(text.len() > 1000, "nothing was logged: {text}");
+    assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use provider::{Error, ErrorKind, Place, Provider, Push, Pushed, Removed, Retry, Source, Validation};
 use secret::SecretBytes;
 use serde_json::{Value, json};
 
 use crate::support::onepassword::{Connect, field, id, item, opening};
-use crate::support::{Made, Reply, Stub, found, map, reference, value, wished};
+use crate::support::{Lookup, Made, Reply, Stub, found, map, reference, value, wished};
 
 async fn serve(connect: &Connect) -> Stub {
     Stub::start(connect.handler()).await
@@ -130,6 +131,35 @@ async fn an_item_is_missing_only_if_every_vault_was_seen_without_it() {
         let error = get(store.as_ref(), "none", "k").await.unwrap_err();
         assert_eq!(error.kind(), kind, "case {number}: {error}");
     }
+}
+
+/// A list that doesn't say that the token lost the vault must not be believed.
+#[tokio::test]
+async fn an_empty_list_of_a_vault_that_is_not_shown_any_more_misses_nothing() {
+    for order in [json!({"main": 1}), json!({id("vault", 0): 1})] {
+        let connect = Connect::with(&[("main", vec![item("app", &[("k", "v")])])]);
+        let (handler, lost) = (connect.handler(), Arc::new(AtomicBool::new(false)));
+        let is_lost = Arc::clone(&lost);
+        let stub = Stub::start(move |seen| match (is_lost.load(Ordering::SeqCst), seen.path.contains("/items")) {
+            (false, _) => handler(seen),
+            (true, true) => Reply::json(200, json!([])),
+            (true, false) => Reply::json(403, json!({"status": 403, "message": "vault x is not in scope"})),
+        })
+        .await;
+        let store = open(&stub, order).await;
+        get(store.as_ref(), "app", "k").await.unwrap();
+        lost.store(true, Ordering::SeqCst);
+        assert_eq!(get(store.as_ref(), "app", "k").await.unwrap_err().kind(), ErrorKind::AccessDenied);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_can_not_be_one_is_refused_without_being_shown() {
+    let mut opening = opening("http://127.0.0.1:1", json!({"main": 1}));
+    opening.lookup = Lookup::of(&[("creds/token", "canary\ncanary")]);
+    let error = opening.open().await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    assert!(error.to_string().contains("connectTokenSecretRef") && !error.to_string().contains("canary"), "{error}");
 }
 
 #[tokio::test]
@@ -314,11 +344,11 @@ async fn an_item_that_goes_away_during_a_find_is_left_out_and_trouble_is_not() {
     }
 }
 
-fn place(key: &str, property: Option<&str>) -> Place {
+pub(super) fn place(key: &str, property: Option<&str>) -> Place {
     Place { key: key.to_owned(), property: property.map(str::to_owned) }
 }
 
-fn one(bytes: &[u8], key: &str, property: Option<&str>, spec: Option<Value>) -> Push {
+pub(super) fn one(bytes: &[u8], key: &str, property: Option<&str>, spec: Option<Value>) -> Push {
     let data = [("k".to_owned(), SecretBytes::new(bytes.to_vec()))].into();
     let source = Arc::new(Source { data, ..Source::default() });
     let version = "kubernetes.external-secrets.io/v1alpha1";
@@ -386,6 +416,26 @@ async fn a_pushed_field_is_created_left_alone_changed_and_deleted() {
         format!("DELETE /v1/vaults/{vault}/items/{item}"),
     ];
     assert_eq!(writes(&stub), want);
+}
+
+#[tokio::test]
+async fn an_item_that_is_gone_when_it_is_deleted_was_absent_and_answers_to_writes_are_looked_at() {
+    let gone = Reply::json(404, json!({"status": 404, "message": "item x not found"}));
+    let html = Reply::text(200, "<html>canary</html>");
+    for (reply, want) in [(gone, Ok(Removed::Absent)), (html.clone(), Ok(Removed::Deleted))] {
+        let handler = Connect::with(&[("main", vec![item("app", &[("k", "v")])])]).handler();
+        let stub = Stub::start(move |seen| if seen.method == "DELETE" { reply.clone() } else { handler(seen) }).await;
+        let store = open(&stub, json!({"main": 1})).await;
+        assert_eq!(delete(store.as_ref(), "app", Some("k")).await, want);
+    }
+    for (key, text) in [("new", "error creating 1Password Item: "), ("app", "error updating 1Password Item: ")] {
+        let (handler, html) = (Connect::with(&[("main", vec![item("app", &[("k", "v")])])]).handler(), html.clone());
+        let stub = Stub::start(move |seen| if seen.method == "GET" { handler(seen) } else { html.clone() }).await;
+        let store = open(&stub, json!({"main": 1})).await;
+        let error = push(store.as_ref(), one(b"p", key, Some("k"), None)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+        assert!(error.to_string().starts_with(text) && !error.to_string().contains("canary"), "{error}");
+    }
 }
 
 #[tokio::test]
