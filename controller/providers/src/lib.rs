@@ -16,6 +16,7 @@ mod gcp;
 mod http;
 mod kubernetes;
 mod name_pattern;
+mod onepassword;
 mod ownership;
 mod push_metadata;
 mod referent;
@@ -61,7 +62,6 @@ macro_rules! without_backend {
             | ProviderSpec::Nebius(_)
             | ProviderSpec::Ngrok(_)
             | ProviderSpec::Onboardbase(_)
-            | ProviderSpec::OnePassword(_)
             | ProviderSpec::OnePasswordSdk(_)
             | ProviderSpec::OpenBao(_)
             | ProviderSpec::Oracle(_)
@@ -121,6 +121,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
         ProviderSpec::Webhook(spec) => webhook::open(spec, &cx).await,
         ProviderSpec::GcpSm(spec) => gcp::open(spec, &cx).await,
+        ProviderSpec::OnePassword(spec) => onepassword::open(spec, &cx).await,
         without_backend!() => Err(unsupported(spec.key(), &cx.store.name)),
     }
 }
@@ -155,6 +156,7 @@ pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
         ProviderSpec::Webhook(spec) => webhook::uses_consumer(spec),
         ProviderSpec::GcpSm(spec) => gcp::uses_consumer(spec),
+        ProviderSpec::OnePassword(spec) => onepassword::uses_consumer(spec),
         without_backend!() => false,
     }
 }
@@ -211,6 +213,10 @@ mod tests {
         let there = json!({"name": "s", "key": "k", "namespace": "n"});
         let vault = |secret: &Value| json!({"vault": {"server": "http://v", "auth": {"tokenSecretRef": secret}}});
         let kubernetes = |secret: &Value| json!({"kubernetes": {"authRef": secret}});
+        let onepassword = |secret: &Value| {
+            json!({"onepassword": {"connectHost": "http://c", "vaults": {"a": 1},
+                "auth": {"secretRef": {"connectTokenSecretRef": secret}}}})
+        };
         let keys = |secret: &Value| json!({"accessKeyIDSecretRef": there, "secretAccessKeySecretRef": secret});
         let aws = |auth: Value, policy: &str| {
             json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "role": "r", "auth": auth,
@@ -239,6 +245,8 @@ mod tests {
             (json!({"webhook": {"url": "http://h/{{ .remoteRef.namespace }}/{{ .remoteRef.key }}"}}), true),
             (json!({"webhook": {"url": "http://h/{{ with .remoteRef }}{{ .key }}{{ end }}"}}), true),
             (json!({"webhook": {"url": "http://h", "result": {"jsonPath": "$.{{ .remoteRef.namespace }}"}}}), true),
+            (onepassword(&here), true),
+            (onepassword(&there), false),
         ];
         for (spec, want) in cases {
             let provider: StoreProvider = serde_json::from_value(spec.clone()).unwrap();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::azure::{KeyVault, QUIET_TENANT};
 use super::gcp::{Google, Stored, quiet_key};
+use super::onepassword::{self, Connect};
 use super::{Lookup, Opening, Reply, Seen, Stub};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
@@ -24,10 +25,11 @@ pub(crate) enum Backend {
     Kubernetes,
     AzureKv,
     GcpSm,
+    OnePassword,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fake,
         Self::VaultV1,
         Self::VaultV2,
@@ -36,9 +38,18 @@ impl Backend {
         Self::Kubernetes,
         Self::AzureKv,
         Self::GcpSm,
+        Self::OnePassword,
     ];
-    pub(crate) const NETWORKED: [Self; 7] =
-        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::AzureKv, Self::GcpSm];
+    pub(crate) const NETWORKED: [Self; 8] = [
+        Self::VaultV1,
+        Self::VaultV2,
+        Self::Aws,
+        Self::ParameterStore,
+        Self::Kubernetes,
+        Self::AzureKv,
+        Self::GcpSm,
+        Self::OnePassword,
+    ];
 
     /// Credentials that are there and wrong.
     pub(crate) fn wrong_credentials(url: &str) -> Arc<Lookup> {
@@ -52,7 +63,7 @@ impl Backend {
             Self::Fake => Some("v1"),
             Self::VaultV2 | Self::ParameterStore | Self::AzureKv | Self::GcpSm => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
-            Self::VaultV1 | Self::Kubernetes => None,
+            Self::VaultV1 | Self::Kubernetes | Self::OnePassword => None,
         }
     }
 
@@ -61,7 +72,7 @@ impl Backend {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore | Self::AzureKv => Some("owner"),
             Self::Kubernetes | Self::GcpSm => Some("labels.owner"),
-            Self::Fake | Self::VaultV1 => None,
+            Self::Fake | Self::VaultV1 | Self::OnePassword => None,
         }
     }
 
@@ -83,6 +94,10 @@ impl Backend {
             Self::GcpSm => {
                 let app = Stored::of(&["{\"user\":\"old\"}", DATA]).labelled(&[("owner", "me")]);
                 Google::of(&[("app", app)]).stub().await
+            }
+            Self::OnePassword => {
+                let app = onepassword::item("app", &[("user", "u"), ("a.b", "exact"), ("doc", r#"{"a":{"b":"c"}}"#)]);
+                Stub::start(Connect::with(&[("main", vec![app])]).handler()).await
             }
         }
     }
@@ -117,6 +132,7 @@ impl Backend {
                 "authSecretRef": {"clientId": {"name": "creds", "key": "id"}, "clientSecret": token}}}),
             Self::GcpSm => json!({"gcpsm": {"projectID": "p", "auth": {"secretRef": {
                 "secretAccessKeySecretRef": {"name": "creds", "key": "google"}}}}}),
+            Self::OnePassword => onepassword::spec(url, json!({"main": 1})),
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());

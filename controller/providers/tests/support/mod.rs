@@ -5,6 +5,7 @@
 pub(crate) mod azure;
 pub(crate) mod backends;
 pub(crate) mod gcp;
+pub(crate) mod onepassword;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

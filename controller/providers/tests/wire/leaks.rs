@@ -10,6 +10,7 @@ use tracing::Level;
 use super::push::{nothing, one, target};
 use crate::support::backends::Backend;
 use crate::support::gcp::{quiet_key, refused};
+use crate::support::onepassword::Connect;
 use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference};
 
 #[derive(Clone, Default)]
@@ -56,6 +57,17 @@ fn google(seen: &Seen) -> Reply {
     }
 }
 
+/// A vault with an item `app` of one field and one file, whoever asks.
+fn one_password(path: &str) -> Reply {
+    let file = json!({"id": "f", "name": "v", "size": 12});
+    let item = json!({"id": "i", "title": "app", "fields": [{"label": "v", "value": "leaked-value"}], "files": [file]});
+    match path.rsplit('/').next() {
+        Some("i") => Reply::json(200, item),
+        Some("content") => Reply::text(200, "leaked-value"),
+        _ => Reply::json(200, json!([{"id": "i", "title": "app", "name": "main"}])),
+    }
+}
+
 #[tokio::test]
 async fn reads_leave_no_value_and_no_credential_in_the_trace() {
     let buffer = listen();
@@ -69,6 +81,7 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
                 ("/v1/kv/app", _) => Reply::json(200, vault),
                 ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
                 ("/secrets/app?api-version=7.6", _) => Reply::json(200, json!({"value": "leaked-value"})),
+                (path, _) if path.starts_with("/v1/vaults") => one_password(path),
                 (_, true) => Reply::json(
                     200,
                     json!({"Name": "app", "SecretString": "leaked-value", "Parameter": {"Value": "leaked-value"}}),
@@ -150,6 +163,7 @@ async fn finds_leave_no_value_in_the_trace() {
                 ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
                 ("/secrets?api-version=7.6", _) => Reply::json(200, json!({"value": [{"id": "http://v/secrets/app"}]})),
                 ("/secrets/app?api-version=7.6", _) => Reply::json(200, json!({"value": "leaked-value"})),
+                (path, _) if path.starts_with("/v1/vaults") => one_password(path),
                 (_, true) => Reply::json(200, json!({"SecretValues": [value()], "Parameters": [value()]})),
                 _ => Reply::json(200, json!({"kind": "SecretList", "metadata": {}, "items": [secret]})),
             }
@@ -167,6 +181,24 @@ async fn finds_leave_no_value_in_the_trace() {
     for secret in ["leaked", "bGVha2VkLXZhbHVl"] {
         assert_eq!(text.lines().find(|line| line.contains(secret)), None);
     }
+}
+
+#[tokio::test]
+async fn pushes_to_1password_leave_no_value_in_the_trace() {
+    let buffer = listen();
+    let connect = Connect::with(&[("main", vec![])]);
+    let stub = Stub::start(connect.handler()).await;
+    let store = Backend::OnePassword.opening(&stub.url()).open().await.unwrap();
+    for (value, property) in [("leaked-one", None), ("leaked-two", None), ("leaked-three", Some("p"))] {
+        let push = one(value.as_bytes(), "app", property, None);
+        assert!(!format!("{push:?}").contains("leaked"));
+        store.writer().unwrap().push(&push, &Made::default()).await.unwrap();
+    }
+    store.writer().unwrap().delete(&place("app", None), &Made::default()).await.unwrap();
+    assert_eq!(connect.items()[0]["fields"][0]["value"], "leaked-three");
+    let text = buffer.text();
+    assert!(text.len() > 1000, "nothing was logged: {text}");
+    assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
 }
 
 #[tokio::test]

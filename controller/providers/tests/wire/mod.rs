@@ -7,6 +7,7 @@ mod find;
 mod gcp;
 mod kubernetes;
 mod leaks;
+mod onepassword;
 mod push;
 mod vault;
 mod webhook;
