@@ -6,10 +6,12 @@
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
 mod aws;
+mod bearer;
 mod ca;
 mod environment;
 mod fake;
 mod http;
+mod ibm;
 mod kubernetes;
 mod name_pattern;
 mod referent;
@@ -46,7 +48,6 @@ macro_rules! without_backend {
             | ProviderSpec::GcpSm(_)
             | ProviderSpec::Github(_)
             | ProviderSpec::Gitlab(_)
-            | ProviderSpec::Ibm(_)
             | ProviderSpec::Infisical(_)
             | ProviderSpec::KeeperSecurity(_)
             | ProviderSpec::Nebius(_)
@@ -109,6 +110,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
         ProviderSpec::Aws(spec) => aws::open(spec, &cx).await,
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec))),
+        ProviderSpec::Ibm(spec) => ibm::open(spec, &cx).await,
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
         without_backend!() => Err(unsupported(spec.key(), &cx.store.name)),
     }
@@ -140,6 +142,7 @@ pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
         ProviderSpec::Aws(spec) => aws::uses_consumer(spec, environment),
         ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
         ProviderSpec::Fake(_) => false,
+        ProviderSpec::Ibm(spec) => ibm::uses_consumer(spec),
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
         without_backend!() => false,
     }
@@ -197,6 +200,7 @@ mod tests {
         let there = json!({"name": "s", "key": "k", "namespace": "n"});
         let vault = |secret: &Value| json!({"vault": {"server": "http://v", "auth": {"tokenSecretRef": secret}}});
         let kubernetes = |secret: &Value| json!({"kubernetes": {"authRef": secret}});
+        let ibm = |secret: &Value| json!({"ibm": {"serviceUrl": "https://i", "auth": {"secretRef": {"secretApiKeySecretRef": secret}}}});
         let keys = |secret: &Value| json!({"accessKeyIDSecretRef": there, "secretAccessKeySecretRef": secret});
         let aws = |auth: Value, policy: &str| {
             json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "role": "r", "auth": auth,
@@ -214,6 +218,8 @@ mod tests {
             (aws(json!({"secretRef": keys(&there)}), "Simple"), true),
             (aws(json!({}), "None"), false),
             (json!({"fake": {"data": []}}), false),
+            (ibm(&here), true),
+            (ibm(&there), false),
         ];
         for (spec, want) in cases {
             let provider: StoreProvider = serde_json::from_value(spec.clone()).unwrap();

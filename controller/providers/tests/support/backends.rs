@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::ibm;
 use super::{Lookup, Opening, Reply, Seen, Stub};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
@@ -18,13 +19,29 @@ pub(crate) enum Backend {
     Aws,
     ParameterStore,
     Kubernetes,
+    Ibm,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
-    pub(crate) const NETWORKED: [Self; 5] =
-        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::Ibm];
+    pub(crate) const NETWORKED: [Self; 6] =
+        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::Ibm];
+
+    /// Whether it can find.
+    pub(crate) fn finds(self) -> bool {
+        self != Self::Ibm
+    }
+
+    /// How the backend spells the key of a secret with that name.
+    pub(crate) fn key(self, name: &str) -> String {
+        if self == Self::Ibm { format!("team/kv/{name}") } else { name.to_owned() }
+    }
+
+    /// The answer to a login, if the request is one: for stubs that misbehave only afterwards.
+    pub(crate) fn login(self, seen: &Seen) -> Option<Reply> {
+        (self == Self::Ibm && seen.line() == ibm::TOKEN).then(|| ibm::granted("leaked-token", 3600))
+    }
 
     /// The name of the older version, if the backend keeps one.
     pub(crate) fn older_version(self) -> Option<&'static str> {
@@ -32,7 +49,7 @@ impl Backend {
             Self::Fake => Some("v1"),
             Self::VaultV2 | Self::ParameterStore => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
-            Self::VaultV1 | Self::Kubernetes => None,
+            Self::VaultV1 | Self::Kubernetes | Self::Ibm => None,
         }
     }
 
@@ -41,7 +58,7 @@ impl Backend {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore => Some("owner"),
             Self::Kubernetes => Some("labels.owner"),
-            Self::Fake | Self::VaultV1 => None,
+            Self::Fake | Self::VaultV1 | Self::Ibm => None,
         }
     }
 
@@ -54,6 +71,7 @@ impl Backend {
             Self::Aws => Stub::start(aws).await,
             Self::ParameterStore => Stub::start(parameter_store).await,
             Self::Kubernetes => Stub::start(kubernetes).await,
+            Self::Ibm => ibm::Cloud::conforming().stub().await,
         }
     }
 
@@ -76,6 +94,8 @@ impl Backend {
             Self::ParameterStore => with_keys("ParameterStore"),
             Self::Kubernetes => json!({"kubernetes": {"server": {"url": url}, "remoteNamespace": "remote",
                 "auth": {"token": {"bearerToken": token}}}}),
+            Self::Ibm => json!({"ibm": {"serviceUrl": url,
+                "auth": {"secretRef": {"secretApiKeySecretRef": token, "iamEndpoint": url}}}}),
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());

@@ -3,6 +3,7 @@
 //! Deliberately not here: what any one backend answers (`backends.rs`), and expectations.
 
 pub(crate) mod backends;
+pub(crate) mod ibm;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

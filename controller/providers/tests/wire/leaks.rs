@@ -47,7 +47,10 @@ fn listen() -> Buffer {
 async fn reads_leave_no_value_and_no_credential_in_the_trace() {
     let buffer = listen();
     for backend in Backend::NETWORKED {
-        let stub = Stub::start(|seen| {
+        let stub = Stub::start(move |seen| {
+            if let Some(granted) = backend.login(seen) {
+                return granted;
+            }
             let vault = json!({"data": {"v": "leaked-value"}});
             match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
                 ("/v1/kv/app", _) => Reply::json(200, vault),
@@ -56,6 +59,9 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
                     200,
                     json!({"Name": "app", "SecretString": "leaked-value", "Parameter": {"Value": "leaked-value"}}),
                 ),
+                _ if backend == Backend::Ibm => {
+                    Reply::json(200, json!({"secret_type": "kv", "data": {"v": "leaked-value"}}))
+                }
                 // "leaked-value" in base64
                 _ => Reply::json(200, json!({"kind": "Secret", "metadata": {}, "data": {"v": "bGVha2VkLXZhbHVl"}})),
             }
@@ -65,7 +71,7 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
         opening.lookup =
             Lookup::of(&[("creds/token", "leaked-token"), ("creds/id", "AKID"), ("creds/key", "leaked-key")]);
         let store = opening.open().await.unwrap();
-        let payload = store.read(&reference("app", None, None).read).await.unwrap();
+        let payload = store.read(&reference(&backend.key("app"), None, None).read).await.unwrap();
         assert!(!format!("{payload:?}").contains("leaked"));
         store.close().await;
     }
@@ -80,7 +86,7 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
 #[tokio::test]
 async fn finds_leave_no_value_in_the_trace() {
     let buffer = listen();
-    for backend in Backend::NETWORKED {
+    for backend in Backend::NETWORKED.into_iter().filter(|backend| backend.finds()) {
         let stub = Stub::start(|seen| {
             let value = || json!({"Name": "app", "SecretString": "leaked-value", "Value": "leaked-value"});
             let vault = json!({"data": {"v": "leaked-value"}});

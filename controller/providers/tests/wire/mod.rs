@@ -3,6 +3,7 @@
 mod aws;
 mod connection;
 mod find;
+mod ibm;
 mod kubernetes;
 mod leaks;
 mod vault;
