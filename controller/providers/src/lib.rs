@@ -5,6 +5,7 @@
 //! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
+mod akeyless;
 mod aws;
 mod bearer;
 mod ca;
@@ -31,8 +32,7 @@ const OPEN: &str = "Open";
 /// The pattern of the providers whose settings are known, but which no code here can reach yet.
 macro_rules! without_backend {
     () => {
-        ProviderSpec::Akeyless(_)
-            | ProviderSpec::AzureKv(_)
+        ProviderSpec::AzureKv(_)
             | ProviderSpec::Barbican(_)
             | ProviderSpec::Beyondtrust(_)
             | ProviderSpec::BeyondtrustWorkload(_)
@@ -107,6 +107,7 @@ pub struct OpenContext<'a> {
 /// have, and the kinds of a failed login (`Unauthenticated`, `Unavailable`, `Timeout`, …).
 pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     match spec {
+        ProviderSpec::Akeyless(spec) => akeyless::open(spec, &cx).await,
         ProviderSpec::Aws(spec) => aws::open(spec, &cx).await,
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec))),
@@ -139,6 +140,7 @@ pub fn parse(provider: Option<&StoreProvider>, store: &str) -> Result<ProviderSp
 /// are looked up there, or session tags that name it. Such handles must not be shared between namespaces.
 pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
     match spec {
+        ProviderSpec::Akeyless(spec) => akeyless::uses_consumer(spec),
         ProviderSpec::Aws(spec) => aws::uses_consumer(spec, environment),
         ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
         ProviderSpec::Fake(_) => false,
@@ -200,6 +202,10 @@ mod tests {
         let there = json!({"name": "s", "key": "k", "namespace": "n"});
         let vault = |secret: &Value| json!({"vault": {"server": "http://v", "auth": {"tokenSecretRef": secret}}});
         let kubernetes = |secret: &Value| json!({"kubernetes": {"authRef": secret}});
+        let akeyless = |secret: &Value| {
+            let auth = json!({"accessID": there, "accessType": there, "accessTypeParam": secret});
+            json!({"akeyless": {"akeylessGWApiURL": "", "authSecretRef": {"secretRef": auth}}})
+        };
         let ibm = |secret: &Value| json!({"ibm": {"serviceUrl": "https://i", "auth": {"secretRef": {"secretApiKeySecretRef": secret}}}});
         let keys = |secret: &Value| json!({"accessKeyIDSecretRef": there, "secretAccessKeySecretRef": secret});
         let aws = |auth: Value, policy: &str| {
@@ -218,6 +224,8 @@ mod tests {
             (aws(json!({"secretRef": keys(&there)}), "Simple"), true),
             (aws(json!({}), "None"), false),
             (json!({"fake": {"data": []}}), false),
+            (akeyless(&here), true),
+            (akeyless(&there), false),
             (ibm(&here), true),
             (ibm(&there), false),
         ];

@@ -5,8 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::ibm;
-use super::{Lookup, Opening, Reply, Seen, Stub};
+use super::{Lookup, Opening, Reply, Seen, Stub, akeyless, ibm};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
 
@@ -20,13 +19,22 @@ pub(crate) enum Backend {
     ParameterStore,
     Kubernetes,
     Ibm,
+    Akeyless,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Fake, Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::Ibm];
-    pub(crate) const NETWORKED: [Self; 6] =
-        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::Ibm];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Fake,
+        Self::VaultV1,
+        Self::VaultV2,
+        Self::Aws,
+        Self::ParameterStore,
+        Self::Kubernetes,
+        Self::Ibm,
+        Self::Akeyless,
+    ];
+    pub(crate) const NETWORKED: [Self; 7] =
+        [Self::VaultV1, Self::VaultV2, Self::Aws, Self::ParameterStore, Self::Kubernetes, Self::Ibm, Self::Akeyless];
 
     /// Whether it can find.
     pub(crate) fn finds(self) -> bool {
@@ -40,14 +48,18 @@ impl Backend {
 
     /// The answer to a login, if the request is one: for stubs that misbehave only afterwards.
     pub(crate) fn login(self, seen: &Seen) -> Option<Reply> {
-        (self == Self::Ibm && seen.line() == ibm::TOKEN).then(|| ibm::granted("leaked-token", 3600))
+        match (self, seen.line().as_str()) {
+            (Self::Ibm, ibm::TOKEN) => Some(ibm::granted("leaked-token", 3600)),
+            (Self::Akeyless, akeyless::AUTH) => Some(akeyless::granted("leaked-token")),
+            _ => None,
+        }
     }
 
     /// The name of the older version, if the backend keeps one.
     pub(crate) fn older_version(self) -> Option<&'static str> {
         match self {
             Self::Fake => Some("v1"),
-            Self::VaultV2 | Self::ParameterStore => Some("1"),
+            Self::VaultV2 | Self::ParameterStore | Self::Akeyless => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
             Self::VaultV1 | Self::Kubernetes | Self::Ibm => None,
         }
@@ -58,7 +70,7 @@ impl Backend {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore => Some("owner"),
             Self::Kubernetes => Some("labels.owner"),
-            Self::Fake | Self::VaultV1 | Self::Ibm => None,
+            Self::Fake | Self::VaultV1 | Self::Ibm | Self::Akeyless => None,
         }
     }
 
@@ -72,12 +84,18 @@ impl Backend {
             Self::ParameterStore => Stub::start(parameter_store).await,
             Self::Kubernetes => Stub::start(kubernetes).await,
             Self::Ibm => ibm::Cloud::conforming().stub().await,
+            Self::Akeyless => akeyless::Account::conforming().stub().await,
         }
     }
 
     /// A store on a server at `url`, with good credentials and without retries.
     pub(crate) fn opening(self, url: &str) -> Opening {
-        let lookup = Lookup::of(&[("creds/token", "good"), ("creds/id", "AKID"), ("creds/key", "SECRET")]);
+        let lookup = Lookup::of(&[
+            ("creds/token", "good"),
+            ("creds/id", "AKID"),
+            ("creds/key", "SECRET"),
+            ("creds/type", "api_key"),
+        ]);
         let token = json!({"name": "creds", "key": "token"});
         let spec = match self {
             Self::Fake => json!({"fake": {"data": [
@@ -96,6 +114,11 @@ impl Backend {
                 "auth": {"token": {"bearerToken": token}}}}),
             Self::Ibm => json!({"ibm": {"serviceUrl": url,
                 "auth": {"secretRef": {"secretApiKeySecretRef": token, "iamEndpoint": url}}}}),
+            Self::Akeyless => {
+                json!({"akeyless": {"akeylessGWApiURL": format!("{url}/v2"), "authSecretRef": {"secretRef": {
+                "accessID": {"name": "creds", "key": "id"}, "accessType": {"name": "creds", "key": "type"},
+                "accessTypeParam": {"name": "creds", "key": "key"}}}}})
+            }
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());

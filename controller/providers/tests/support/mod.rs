@@ -2,6 +2,7 @@
 //!
 //! Deliberately not here: what any one backend answers (`backends.rs`), and expectations.
 
+pub(crate) mod akeyless;
 pub(crate) mod backends;
 pub(crate) mod ibm;
 

@@ -3,11 +3,13 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use provider::{Place, Push, Pushed, Source};
+use secret::SecretBytes;
 use serde_json::json;
 use tracing::Level;
 
 use crate::support::backends::Backend;
-use crate::support::{Lookup, Opening, Reply, Stub, found, reference};
+use crate::support::{Lookup, Made, Opening, Reply, Stub, found, reference};
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -59,6 +61,8 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
                     200,
                     json!({"Name": "app", "SecretString": "leaked-value", "Parameter": {"Value": "leaked-value"}}),
                 ),
+                ("/v2/describe-item", _) => Reply::json(200, json!({"item_name": "app", "item_type": "STATIC_SECRET"})),
+                ("/v2/get-secret-value", _) => Reply::json(200, json!({"app": "leaked-value"})),
                 _ if backend == Backend::Ibm => {
                     Reply::json(200, json!({"secret_type": "kv", "data": {"v": "leaked-value"}}))
                 }
@@ -68,8 +72,12 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
         })
         .await;
         let mut opening = backend.opening(&stub.url());
-        opening.lookup =
-            Lookup::of(&[("creds/token", "leaked-token"), ("creds/id", "AKID"), ("creds/key", "leaked-key")]);
+        opening.lookup = Lookup::of(&[
+            ("creds/token", "leaked-token"),
+            ("creds/id", "AKID"),
+            ("creds/key", "leaked-key"),
+            ("creds/type", "api_key"),
+        ]);
         let store = opening.open().await.unwrap();
         let payload = store.read(&reference(&backend.key("app"), None, None).read).await.unwrap();
         assert!(!format!("{payload:?}").contains("leaked"));
@@ -87,7 +95,10 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
 async fn finds_leave_no_value_in_the_trace() {
     let buffer = listen();
     for backend in Backend::NETWORKED.into_iter().filter(|backend| backend.finds()) {
-        let stub = Stub::start(|seen| {
+        let stub = Stub::start(move |seen| {
+            if let Some(granted) = backend.login(seen) {
+                return granted;
+            }
             let value = || json!({"Name": "app", "SecretString": "leaked-value", "Value": "leaked-value"});
             let vault = json!({"data": {"v": "leaked-value"}});
             let secret = json!({"metadata": {"name": "app"}, "data": {"v": "bGVha2VkLXZhbHVl"}});
@@ -95,6 +106,10 @@ async fn finds_leave_no_value_in_the_trace() {
                 ("/v1/kv?list=true" | "/v1/kv/metadata?list=true", _) => {
                     Reply::json(200, json!({"data": {"keys": ["app"]}}))
                 }
+                ("/v2/list-items", _) => {
+                    Reply::json(200, json!({"items": [{"item_name": "/app", "item_type": "STATIC_SECRET"}]}))
+                }
+                ("/v2/get-secret-value", _) => Reply::json(200, json!({"/app": "leaked-value"})),
                 ("/v1/kv/app", _) => Reply::json(200, vault),
                 ("/v1/kv/data/app", _) => Reply::json(200, json!({"data": vault})),
                 (_, true) => Reply::json(200, json!({"SecretValues": [value()], "Parameters": [value()]})),
@@ -133,5 +148,24 @@ async fn logins_leave_no_credential_in_the_trace() {
     store.close().await;
     let text = buffer.text();
     assert!(text.len() > 500, "nothing was logged: {text}");
+    assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
+}
+
+#[tokio::test]
+async fn pushes_to_akeyless_leave_no_value_in_the_trace() {
+    let buffer = listen();
+    let stub = crate::support::akeyless::Account::of(Vec::new()).stub().await;
+    let store = Backend::Akeyless.opening(&stub.url()).open().await.unwrap();
+    let writer = store.writer().unwrap();
+    let place = Place { key: "/app".to_owned(), property: Some("p".to_owned()) };
+    for value in ["leaked-one", "leaked-two"] {
+        let data = [("k".to_owned(), SecretBytes::from(value))].into_iter().collect();
+        let source = Arc::new(Source { data, ..Source::default() });
+        let push = Push { source, secret_key: Some("k".to_owned()), place: place.clone(), metadata: None };
+        assert_eq!(writer.push(&push, &Made::default()).await.unwrap(), Pushed::Written);
+    }
+    writer.delete(&place, &Made::default()).await.unwrap();
+    let text = buffer.text();
+    assert!(text.len() > 1000, "nothing was logged: {text}");
     assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
 }

@@ -1,5 +1,6 @@
 //! What only one backend does on the wire, against stubs that can misbehave.
 
+mod akeyless;
 mod aws;
 mod connection;
 mod find;
