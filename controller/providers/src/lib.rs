@@ -6,14 +6,17 @@
 //! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
+mod akeyless;
 mod aws;
 mod azurekv;
+mod bearer;
 mod ca;
 mod clock;
 mod environment;
 mod fake;
 mod gcp;
 mod http;
+mod ibm;
 mod kubernetes;
 mod name_pattern;
 mod onepassword;
@@ -41,8 +44,7 @@ const OPEN: &str = "Open";
 /// The pattern of the providers whose settings are known, but which no code here can reach yet.
 macro_rules! without_backend {
     () => {
-        ProviderSpec::Akeyless(_)
-            | ProviderSpec::Barbican(_)
+        ProviderSpec::Barbican(_)
             | ProviderSpec::Beyondtrust(_)
             | ProviderSpec::BeyondtrustWorkload(_)
             | ProviderSpec::Bitwarden(_)
@@ -56,7 +58,6 @@ macro_rules! without_backend {
             | ProviderSpec::Fortanix(_)
             | ProviderSpec::Github(_)
             | ProviderSpec::Gitlab(_)
-            | ProviderSpec::Ibm(_)
             | ProviderSpec::Infisical(_)
             | ProviderSpec::KeeperSecurity(_)
             | ProviderSpec::Nebius(_)
@@ -114,10 +115,12 @@ pub struct OpenContext<'a> {
 /// have, and the kinds of a failed login (`Unauthenticated`, `Unavailable`, `Timeout`, …).
 pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     match spec {
+        ProviderSpec::Akeyless(spec) => akeyless::open(spec, &cx).await,
         ProviderSpec::Aws(spec) => aws::open(spec, &cx).await,
         ProviderSpec::AzureKv(spec) => azurekv::open(spec, &cx).await,
         ProviderSpec::Vault(spec) => vault::open(spec, &cx).await,
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec, &cx))),
+        ProviderSpec::Ibm(spec) => ibm::open(spec, &cx).await,
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
         ProviderSpec::Webhook(spec) => webhook::open(spec, &cx).await,
         ProviderSpec::GcpSm(spec) => gcp::open(spec, &cx).await,
@@ -149,10 +152,12 @@ pub fn parse(provider: Option<&StoreProvider>, store: &str) -> Result<ProviderSp
 /// are looked up there, or session tags that name it. Such handles must not be shared between namespaces.
 pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
     match spec {
+        ProviderSpec::Akeyless(spec) => akeyless::uses_consumer(spec),
         ProviderSpec::Aws(spec) => aws::uses_consumer(spec, environment),
         ProviderSpec::AzureKv(spec) => azurekv::uses_consumer(spec, environment),
         ProviderSpec::Vault(spec) => vault::uses_consumer(spec, environment),
         ProviderSpec::Fake(_) => false,
+        ProviderSpec::Ibm(spec) => ibm::uses_consumer(spec),
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
         ProviderSpec::Webhook(spec) => webhook::uses_consumer(spec),
         ProviderSpec::GcpSm(spec) => gcp::uses_consumer(spec),
@@ -217,6 +222,11 @@ mod tests {
             json!({"onepassword": {"connectHost": "http://c", "vaults": {"a": 1},
                 "auth": {"secretRef": {"connectTokenSecretRef": secret}}}})
         };
+        let akeyless = |secret: &Value| {
+            let auth = json!({"accessID": there, "accessType": there, "accessTypeParam": secret});
+            json!({"akeyless": {"akeylessGWApiURL": "", "authSecretRef": {"secretRef": auth}}})
+        };
+        let ibm = |secret: &Value| json!({"ibm": {"serviceUrl": "https://i", "auth": {"secretRef": {"secretApiKeySecretRef": secret}}}});
         let keys = |secret: &Value| json!({"accessKeyIDSecretRef": there, "secretAccessKeySecretRef": secret});
         let aws = |auth: Value, policy: &str| {
             json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "role": "r", "auth": auth,
@@ -247,6 +257,10 @@ mod tests {
             (json!({"webhook": {"url": "http://h", "result": {"jsonPath": "$.{{ .remoteRef.namespace }}"}}}), true),
             (onepassword(&here), true),
             (onepassword(&there), false),
+            (akeyless(&here), true),
+            (akeyless(&there), false),
+            (ibm(&here), true),
+            (ibm(&there), false),
         ];
         for (spec, want) in cases {
             let provider: StoreProvider = serde_json::from_value(spec.clone()).unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::azure::{KeyVault, QUIET_TENANT};
 use super::gcp::{Google, Stored, quiet_key};
 use super::onepassword::{self, Connect};
-use super::{Lookup, Opening, Reply, Seen, Stub};
+use super::{Lookup, Opening, Reply, Seen, Stub, akeyless, ibm};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
 
@@ -26,10 +26,12 @@ pub(crate) enum Backend {
     AzureKv,
     GcpSm,
     OnePassword,
+    Ibm,
+    Akeyless,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Fake,
         Self::VaultV1,
         Self::VaultV2,
@@ -39,8 +41,10 @@ impl Backend {
         Self::AzureKv,
         Self::GcpSm,
         Self::OnePassword,
+        Self::Ibm,
+        Self::Akeyless,
     ];
-    pub(crate) const NETWORKED: [Self; 8] = [
+    pub(crate) const NETWORKED: [Self; 10] = [
         Self::VaultV1,
         Self::VaultV2,
         Self::Aws,
@@ -49,21 +53,48 @@ impl Backend {
         Self::AzureKv,
         Self::GcpSm,
         Self::OnePassword,
+        Self::Ibm,
+        Self::Akeyless,
     ];
 
     /// Credentials that are there and wrong.
     pub(crate) fn wrong_credentials(url: &str) -> Arc<Lookup> {
         let key = quiet_key(url, "bad");
-        Lookup::of(&[("creds/token", "bad"), ("creds/id", "BAD"), ("creds/key", "BAD"), ("creds/google", &key)])
+        Lookup::of(&[
+            ("creds/token", "bad"),
+            ("creds/id", "BAD"),
+            ("creds/key", "BAD"),
+            ("creds/type", "api_key"),
+            ("creds/google", &key),
+        ])
+    }
+
+    /// Whether it can find.
+    pub(crate) fn finds(self) -> bool {
+        self != Self::Ibm
+    }
+
+    /// How the backend spells the key of a secret with that name.
+    pub(crate) fn key(self, name: &str) -> String {
+        if self == Self::Ibm { format!("team/kv/{name}") } else { name.to_owned() }
+    }
+
+    /// The answer to a login, if the request is one: for stubs that misbehave only afterwards.
+    pub(crate) fn login(self, seen: &Seen) -> Option<Reply> {
+        match (self, seen.line().as_str()) {
+            (Self::Ibm, ibm::TOKEN) => Some(ibm::granted("leaked-token", 3600)),
+            (Self::Akeyless, akeyless::AUTH) => Some(akeyless::granted("leaked-token")),
+            _ => None,
+        }
     }
 
     /// The name of the older version, if the backend keeps one.
     pub(crate) fn older_version(self) -> Option<&'static str> {
         match self {
             Self::Fake => Some("v1"),
-            Self::VaultV2 | Self::ParameterStore | Self::AzureKv | Self::GcpSm => Some("1"),
+            Self::VaultV2 | Self::ParameterStore | Self::AzureKv | Self::GcpSm | Self::Akeyless => Some("1"),
             Self::Aws => Some("AWSPREVIOUS"),
-            Self::VaultV1 | Self::Kubernetes | Self::OnePassword => None,
+            Self::VaultV1 | Self::Kubernetes | Self::OnePassword | Self::Ibm => None,
         }
     }
 
@@ -72,7 +103,7 @@ impl Backend {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore | Self::AzureKv => Some("owner"),
             Self::Kubernetes | Self::GcpSm => Some("labels.owner"),
-            Self::Fake | Self::VaultV1 | Self::OnePassword => None,
+            Self::Fake | Self::VaultV1 | Self::OnePassword | Self::Ibm | Self::Akeyless => None,
         }
     }
 
@@ -99,6 +130,8 @@ impl Backend {
                 let app = onepassword::item("app", &[("user", "u"), ("a.b", "exact"), ("doc", r#"{"a":{"b":"c"}}"#)]);
                 Stub::start(Connect::with(&[("main", vec![app])]).handler()).await
             }
+            Self::Ibm => ibm::Cloud::conforming().stub().await,
+            Self::Akeyless => akeyless::Account::conforming().stub().await,
         }
     }
 
@@ -110,6 +143,7 @@ impl Backend {
             ("creds/id", "AKID"),
             ("creds/key", "SECRET"),
             ("creds/google", &key),
+            ("creds/type", "api_key"),
         ]);
         let token = json!({"name": "creds", "key": "token"});
         let spec = match self {
@@ -133,6 +167,13 @@ impl Backend {
             Self::GcpSm => json!({"gcpsm": {"projectID": "p", "auth": {"secretRef": {
                 "secretAccessKeySecretRef": {"name": "creds", "key": "google"}}}}}),
             Self::OnePassword => onepassword::spec(url, json!({"main": 1})),
+            Self::Ibm => json!({"ibm": {"serviceUrl": url,
+                "auth": {"secretRef": {"secretApiKeySecretRef": token, "iamEndpoint": url}}}}),
+            Self::Akeyless => {
+                json!({"akeyless": {"akeylessGWApiURL": format!("{url}/v2"), "authSecretRef": {"secretRef": {
+                "accessID": {"name": "creds", "key": "id"}, "accessType": {"name": "creds", "key": "type"},
+                "accessTypeParam": {"name": "creds", "key": "key"}}}}})
+            }
         };
         let mut opening = Opening::of(spec, lookup).once();
         opening.environment.aws.secrets_manager_endpoint = Some(url.to_owned());

@@ -2,9 +2,11 @@
 //!
 //! Deliberately not here: what any one backend answers (`backends.rs`), and expectations.
 
+pub(crate) mod akeyless;
 pub(crate) mod azure;
 pub(crate) mod backends;
 pub(crate) mod gcp;
+pub(crate) mod ibm;
 pub(crate) mod onepassword;
 
 use std::collections::BTreeMap;

@@ -1,10 +1,12 @@
 //! What only one backend does on the wire, against stubs that can misbehave.
 
+mod akeyless;
 mod aws;
 mod azure;
 mod connection;
 mod find;
 mod gcp;
+mod ibm;
 mod kubernetes;
 mod leaks;
 mod onepassword;
