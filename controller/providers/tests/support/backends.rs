@@ -74,6 +74,11 @@ impl Backend {
         self != Self::Ibm
     }
 
+    /// Those that take pushes, and whose reads can be told from writes by the request line.
+    pub(crate) fn pushed() -> impl Iterator<Item = Self> {
+        Self::NETWORKED.into_iter().filter(|backend| !matches!(backend, Self::Ibm | Self::Akeyless))
+    }
+
     /// How the backend spells the key of a secret with that name.
     pub(crate) fn key(self, name: &str) -> String {
         if self == Self::Ibm { format!("team/kv/{name}") } else { name.to_owned() }

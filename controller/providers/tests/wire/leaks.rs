@@ -8,6 +8,7 @@ use secret::SecretBytes;
 use serde_json::json;
 use tracing::Level;
 
+use super::onepassword;
 use super::push::{nothing, one, target};
 use crate::support::backends::Backend;
 use crate::support::gcp::{quiet_key, refused};
@@ -125,25 +126,29 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
 fn takes_anything(seen: &Seen) -> Reply {
     match (seen.method.as_str(), target(seen)) {
         ("GET", _) | (_, "DescribeSecret" | "GetSecretValue" | "GetParameter") => nothing(seen),
-        _ => Reply::json(
-            200,
-            json!({"kind": "Other", "data": {"version": 1},
-                "ARN": "arn:app", "Name": "app", "Version": 1}),
-        ),
+        _ => {
+            let version = if seen.path.ends_with(":addVersion") { "/versions/1" } else { "" };
+            Reply::json(
+                200,
+                json!({"kind": "Other", "data": {"version": 1}, "ARN": "arn:app", "Name": "app", "Version": 1,
+                    "name": format!("projects/1/secrets/app{version}")}),
+            )
+        }
     }
 }
 
 #[tokio::test]
 async fn pushes_leave_no_value_in_the_trace() {
     let buffer = listen();
-    for backend in Backend::NETWORKED {
+    for backend in Backend::pushed() {
         let stub = Stub::start(takes_anything).await;
         let store = backend.opening(&stub.url()).open().await.unwrap();
         let push = one(r#"{"v":"leaked-value"}"#, "app", (backend == Backend::Kubernetes).then_some("p"));
         assert!(!format!("{push:?}").contains("leaked"));
         let pushed = store.writer().unwrap().push(&push, &Made::default()).await;
-        // To kubernetes that answer is no Secret: a failed push must not leak either.
-        assert_eq!(pushed.is_ok(), backend != Backend::Kubernetes, "{backend:?}: {pushed:?}");
+        // To these that answer is no Secret and no item: a failed push must not leak either.
+        let fails = matches!(backend, Backend::Kubernetes | Backend::OnePassword);
+        assert_eq!(pushed.is_ok(), !fails, "{backend:?}: {pushed:?}");
         assert!(stub.seen().iter().any(|seen| seen.method != "GET"), "{backend:?}");
     }
     let text = buffer.text();
@@ -207,11 +212,11 @@ async fn pushes_to_1password_leave_no_value_in_the_trace() {
     let stub = Stub::start(connect.handler()).await;
     let store = Backend::OnePassword.opening(&stub.url()).open().await.unwrap();
     for (value, property) in [("leaked-one", None), ("leaked-two", None), ("leaked-three", Some("p"))] {
-        let push = one(value.as_bytes(), "app", property, None);
+        let push = onepassword::one(value.as_bytes(), "app", property, None);
         assert!(!format!("{push:?}").contains("leaked"));
         store.writer().unwrap().push(&push, &Made::default()).await.unwrap();
     }
-    store.writer().unwrap().delete(&place("app", None), &Made::default()).await.unwrap();
+    store.writer().unwrap().delete(&onepassword::place("app", None), &Made::default()).await.unwrap();
     assert_eq!(connect.items()[0]["fields"][0]["value"], "leaked-three");
     let text = buffer.text();
     assert!(text.len() > 1000, "nothing was logged: {text}");
@@ -276,13 +281,13 @@ async fn azures_logins_and_pushes_leave_no_credential_and_no_value_in_the_trace(
             "authSecretRef": {"clientId": {"name": "creds", "key": "id"}, proof: {"name": "creds", "key": key}}}});
         let store = Opening::of(spec, Lookup::of(&secrets)).open().await.unwrap();
         let data = [("k".to_owned(), "leaked-value".into())].into();
-        let push = provider::Push {
-            source: Arc::new(provider::Source { data, ..provider::Source::default() }),
+        let push = Push {
+            source: Arc::new(Source { data, ..Source::default() }),
             secret_key: None,
-            place: provider::Place { key: "app".to_owned(), property: None },
+            place: Place { key: "app".to_owned(), property: None },
             metadata: None,
         };
-        assert!(store.writer().unwrap().push(&push, &crate::support::Made::default()).await.is_ok());
+        assert!(store.writer().unwrap().push(&push, &Made::default()).await.is_ok());
         store.close().await;
     }
     let mut assertions =
