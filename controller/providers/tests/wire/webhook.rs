@@ -146,7 +146,7 @@ async fn a_secret_is_used_only_with_its_label_and_from_a_cluster_store_with_its_
             &LOGIN[..],
             Some("no namespace on ClusterScoped webhook secret login"),
         ),
-        (false, secret(named.clone()), &LOGIN[1..], Some("cannot get Kubernetes secret \"login\"")),
+        (false, secret(named.clone()), &[], Some("cannot get Kubernetes secret \"login\"")),
         (false, secret(named), &[("login/label", "other")], Some("secret type is not 'webhook'")),
     ];
     for (cluster, settings, secrets, want) in cases {
