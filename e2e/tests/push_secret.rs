@@ -378,3 +378,60 @@ spec:
         Ok(())
     })
 }
+
+/// An entry's metadata may say where its place is: that is where it is looked for, and deleted.
+#[test]
+fn what_was_pushed_to_another_namespace_is_deleted_there_and_nowhere_else() -> Result {
+    SUITE.run("push-remote", async |bed, ns| {
+        let (home, away) = (bed.cluster.namespace("push-home").await?, bed.cluster.namespace("push-away").await?);
+        bed.cluster.write_secret(&home, "copy", &[("theirs", "stays")]).await?;
+        bed.apply(&ns, STORES).await?;
+        let yaml = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: writer, namespace: $NS}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: $NS}
+rules: [{apiGroups: [''], resources: [secrets], verbs: [get, list, watch, create, update, patch, delete]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: $NS}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: $NS}
+subjects: [{kind: ServiceAccount, name: writer, namespace: $NS}]
+---
+apiVersion: external-secrets.io/v1
+kind: ClusterSecretStore
+metadata: {name: $NS}
+spec:
+  provider:
+    kubernetes:
+      remoteNamespace: $HOME
+      server: {url: $SERVER, caProvider: {type: ConfigMap, name: kube-root-ca.crt, key: ca.crt, namespace: $NS}}
+      auth: {serviceAccount: {name: writer, namespace: $NS}}
+---
+apiVersion: external-secrets.io/v1alpha1
+kind: PushSecret
+metadata: {name: remote, namespace: $NS}
+spec:
+  deletionPolicy: Delete
+  secretStoreRefs: [{name: $NS, kind: ClusterSecretStore}]
+  selector: {secret: {name: source}}
+  data:
+    - match: {remoteRef: {remoteKey: copy}}
+      metadata:
+        apiVersion: kubernetes.external-secrets.io/v1alpha1
+        kind: PushSecretMetadata
+        spec: {remoteNamespace: $AWAY}
+";
+        bed.apply(&ns, &yaml.replace("$HOME", &home).replace("$AWAY", &away)).await?;
+        says(bed, &ns, "remote", SYNCED).await?;
+        assert_eq!(bed.values(&away, "copy").await?["password"], "first");
+        delete(bed, &ns, "remote").await?;
+        assert!(bed.cluster.secrets(&away).get_opt("copy").await?.is_none(), "what was pushed is gone");
+        assert_eq!(bed.values(&home, "copy").await?["theirs"], "stays");
+        Ok(())
+    })
+}

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use provider::{Error, ErrorKind, Place, Provider, Push, Pushed, Removed, Retry, Write};
+use serde_json::Value;
 
 use crate::desk::Desk;
 use crate::flights::panicked;
@@ -48,23 +49,23 @@ impl Writes {
 /// What is asked of the store.
 enum Request {
     Push(Push),
-    Delete(Place),
-    Exists(Place),
+    Delete(Place, Option<Value>),
+    Exists(Place, Option<Value>),
 }
 
 impl Request {
     fn place(&self) -> &Place {
         match self {
             Self::Push(push) => &push.place,
-            Self::Delete(place) | Self::Exists(place) => place,
+            Self::Delete(place, _) | Self::Exists(place, _) => place,
         }
     }
 
     fn name(&self) -> &'static str {
         match self {
             Self::Push(_) => PUSH,
-            Self::Delete(_) => DELETE,
-            Self::Exists(_) => EXISTS,
+            Self::Delete(..) => DELETE,
+            Self::Exists(..) => EXISTS,
         }
     }
 
@@ -72,8 +73,8 @@ impl Request {
     fn doubt(&self) -> &'static str {
         match self {
             Self::Push(_) => "; the value may or may not have been written",
-            Self::Delete(_) => "; it may or may not have been deleted",
-            Self::Exists(_) => "",
+            Self::Delete(..) => "; it may or may not have been deleted",
+            Self::Exists(..) => "",
         }
     }
 }
@@ -99,23 +100,23 @@ impl Handle {
         }
     }
 
-    /// Deletes what was pushed to a place; see [`Write::delete`].
+    /// Deletes what was pushed to a place; see [`Write::delete_entry`].
     ///
     /// # Errors
     /// As [`Handle::push`].
-    pub async fn delete(&self, place: Place) -> Result<Removed, Error> {
-        match self.write(Request::Delete(place)).await? {
+    pub async fn delete(&self, place: Place, metadata: Option<Value>) -> Result<Removed, Error> {
+        match self.write(Request::Delete(place, metadata)).await? {
             Answer::Removed(removed) => Ok(removed),
             Answer::Pushed(_) | Answer::Exists(_) => Err(panicked()),
         }
     }
 
-    /// Whether there is anything at a place; see [`Write::exists`].
+    /// Whether there is anything at a place; see [`Write::exists_entry`].
     ///
     /// # Errors
     /// As [`Handle::push`].
-    pub async fn exists(&self, place: Place) -> Result<bool, Error> {
-        match self.write(Request::Exists(place)).await? {
+    pub async fn exists(&self, place: Place, metadata: Option<Value>) -> Result<bool, Error> {
+        match self.write(Request::Exists(place, metadata)).await? {
             Answer::Exists(exists) => Ok(exists),
             Answer::Pushed(_) | Answer::Removed(_) => Err(panicked()),
         }
@@ -170,11 +171,11 @@ impl Task {
         desk.wrote(request.place(), answer.as_ref().err(), began);
         match request {
             // Even after a failure, since something may have been written.
-            Request::Push(_) | Request::Delete(_) => {
+            Request::Push(_) | Request::Delete(..) => {
                 common.reads.forget_where(number, |read| read.key == request.place().key);
                 common.finds.forget(number);
             }
-            Request::Exists(_) => {}
+            Request::Exists(..) => {}
         }
         answer
     }
@@ -184,8 +185,12 @@ async fn call(writer: &dyn Write, desk: &Desk, request: &Request) -> Result<Answ
     let calls = desk.calls();
     match request {
         Request::Push(push) => writer.push(push, &calls).await.map(Answer::Pushed),
-        Request::Delete(place) => writer.delete(place, &calls).await.map(Answer::Removed),
-        Request::Exists(place) => writer.exists(place, &calls).await.map(Answer::Exists),
+        Request::Delete(place, metadata) => {
+            writer.delete_entry(place, metadata.as_ref(), &calls).await.map(Answer::Removed)
+        }
+        Request::Exists(place, metadata) => {
+            writer.exists_entry(place, metadata.as_ref(), &calls).await.map(Answer::Exists)
+        }
     }
 }
 

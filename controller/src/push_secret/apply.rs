@@ -189,13 +189,13 @@ fn look(
     refused: &HashSet<(String, Place)>,
 ) -> impl Future<Output = (Deed, Option<Error>)> + Send + use<> {
     let known = ledger.knows(entry.store, &entry.wanted.data);
-    let place = entry.push.place.clone();
+    let (place, metadata) = (entry.push.place.clone(), entry.push.metadata.clone());
     let was_refused = refused.contains(&(status_key(entry.store), place.clone()));
     let (update, deletion) = (spec.update_policy, spec.deletion_policy);
     let handle = push::asks_first(update, deletion, known, was_refused).then(|| entry.handle.clone());
     async move {
         let exists = match handle {
-            Some(handle) => Some(handle.exists(place).await),
+            Some(handle) => Some(handle.exists(place, metadata).await),
             None => None,
         };
         let cause = exists.as_ref().and_then(|exists| exists.as_ref().err()).cloned();

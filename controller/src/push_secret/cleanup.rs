@@ -43,7 +43,7 @@ pub(super) async fn clean(
                 ledger.gone(entry);
                 cleaned.deleted |= removed == Removed::Deleted;
                 if removed == Removed::Foreign {
-                    let Obsolete { store, key, place: _, deletes: _ } = entry;
+                    let Obsolete { store, key, place: _, metadata: _, deletes: _ } = entry;
                     let text =
                         format!("{key:?} in {store} is not deleted: it is not marked as managed by External Secrets");
                     cleaned.notes.push(Note::warning(EventReason::NotDeleted, text));
@@ -61,11 +61,11 @@ pub(super) async fn clean(
 }
 
 async fn delete(cx: Arc<Context>, namespace: String, entry: Obsolete) -> Result<Removed, Error> {
-    let Obsolete { store, key, place, deletes } = entry;
+    let Obsolete { store, key, place, metadata, deletes } = entry;
     let Some(name) = push::name_of(&store).filter(|_| deletes) else { return Ok(Removed::Absent) };
     let handle = open(&cx, &namespace, &name).await;
     let handle = handle.map_err(|error| error.context(format!("could not get secrets client for store {store}")))?;
-    handle.delete(place).await.map_err(|error| error.context(format!("{key} in {store}")))
+    handle.delete(place, metadata).await.map_err(|error| error.context(format!("{key} in {store}")))
 }
 
 async fn open(cx: &Arc<Context>, namespace: &str, name: &StoreName) -> Result<Arc<engine::Handle>, Error> {

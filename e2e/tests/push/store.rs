@@ -69,6 +69,10 @@ impl Credentials for Lookup {
         self.get("token").map(|token| ServiceAccountToken { token: token.into(), lifetime: Duration::from_secs(60) })
     }
 
+    async fn service_account_annotations(&self, _: &ServiceAccountSelector) -> Result<BTreeMap<String, String>, Error> {
+        Ok(BTreeMap::new())
+    }
+
     async fn own_token(&self) -> Result<SecretBytes, Error> {
         self.get("token").map(SecretBytes::from)
     }

@@ -134,5 +134,5 @@ pub(crate) fn text<T: std::fmt::Debug>(outcome: Result<T, Error>) -> String {
 }
 
 pub(crate) async fn text_of_delete(handle: &Handle) -> [String; 2] {
-    [text(handle.delete(place("a", "")).await), text(handle.delete(place("a", "")).await)]
+    [text(handle.delete(place("a", ""), None).await), text(handle.delete(place("a", ""), None).await)]
 }

@@ -84,7 +84,7 @@ async fn a_write_without_an_answer_says_that_it_may_have_been_made() {
     let (push, second, delete) = tokio::join!(
         handle.push(entry("a", "", "v")),
         handle.push(entry("a", "p", "v")),
-        handle.delete(place("b", ""))
+        handle.delete(place("b", ""), None)
     );
     assert_eq!((now() - start).as_secs(), 30);
     let (push, second, delete) = (text(push), text(second), text(delete));
@@ -124,7 +124,7 @@ async fn what_was_read_before_a_write_is_given_to_nobody_after_it() {
     get(&handle, "b", asked).await.unwrap();
     let text = metrics.encode().unwrap();
     assert!(text.contains(r#"call="Get",provider="Test",status="success"} 3"#), "{text}");
-    assert_eq!(handle.exists(place("a", "")).await, Ok(true));
+    assert_eq!(handle.exists(place("a", ""), None).await, Ok(true));
     assert_eq!(text_of_delete(&handle).await, ["Deleted", "Absent"]);
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::PushSecretData;
 use provider::Place;
+use serde_json::Value;
 
 use super::{entry_key, place, status_key};
 use crate::data::StoreName;
@@ -33,6 +34,8 @@ pub struct Obsolete {
     pub key: String,
     /// Where it lies.
     pub place: Place,
+    /// The entry's settings for the provider, which may say more of where that is.
+    pub metadata: Option<Value>,
     /// Whether something is to be deleted at the provider. Not if what is pushed now has the same remote key in another
     /// form (the whole secret and not a property, or the other way round): the deletion would take that.
     pub deletes: bool,
@@ -103,7 +106,8 @@ impl Ledger {
                 let in_other_form =
                     |other: &Place| other.key == place.key && other.property.is_some() != place.property.is_some();
                 let deletes = !wanted.is_some_and(|wanted| wanted.iter().any(in_other_form));
-                found.push(Obsolete { store: store.clone(), key: key.clone(), place, deletes });
+                let metadata = data.metadata.clone();
+                found.push(Obsolete { store: store.clone(), key: key.clone(), place, metadata, deletes });
             }
         }
         found
