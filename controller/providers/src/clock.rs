@@ -1,4 +1,4 @@
-//! The wall clock, for what has to bear a time: signed assertions. What only waits uses tokio's.
+//! The wall clock, for what has to bear a time: signed assertions, dated requests, templates. What only waits uses tokio's.
 
 /// Now.
 #[expect(

@@ -21,6 +21,7 @@ mod kubernetes;
 mod name_pattern;
 mod onepassword;
 mod ownership;
+mod property;
 mod push_metadata;
 mod referent;
 mod retry;
@@ -38,6 +39,7 @@ pub use environment::{
 };
 pub use fake::FakeMemory;
 pub use http::HttpClients;
+pub use template_env::random_bytes;
 
 const OPEN: &str = "Open";
 

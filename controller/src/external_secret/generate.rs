@@ -16,7 +16,7 @@ use plan::secret_object::SecretObject;
 use provider::{Error, ErrorKind};
 use secret::SecretMap;
 
-use super::templates::{self, aside};
+use super::templates::aside;
 use crate::context::Context;
 use crate::lookup::api_text;
 
@@ -64,7 +64,7 @@ pub(super) async fn generate(
     let runtime = tokio::runtime::Handle::current();
     // An RSA key takes a second.
     let made = aside(move || {
-        let given = Given { now, random: Random::new(&templates::fill), secrets: &secrets };
+        let given = Given { now, random: Random::new(&providers::random_bytes), secrets: &secrets };
         runtime.block_on(generators::open(spec).generate(&given))
     });
     made.await.map_err(|error| error.context("error using generator"))

@@ -14,7 +14,6 @@ use plan::secret_object::SecretObject;
 use plan::target;
 use plan::template::{self, Env, Failure, Rendered, SourceKind, SourceRef, Sources};
 use provider::Error;
-use rustls::crypto::aws_lc_rs;
 use secret::{SecretBytes, SecretMap};
 
 use super::gather::{Existing, Live};
@@ -152,14 +151,5 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 
 /// An environment in which it is `now`.
 pub(crate) fn env(now: Timestamp) -> Env {
-    Env::new(now, fill)
-}
-
-/// Random bytes.
-pub(super) fn fill(buffer: &mut [u8]) {
-    if aws_lc_rs::default_provider().secure_random.fill(buffer).is_err() {
-        // Passwords are made of it: rather none than one that can be guessed.
-        tracing::error!("the system gives no randomness");
-        std::process::abort();
-    }
+    Env::new(now, providers::random_bytes)
 }

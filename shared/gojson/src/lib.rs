@@ -23,7 +23,7 @@ pub use error::{Error, Limit, SyntaxError};
 pub use path::{Found, Kind, get, try_get};
 pub use set::{SetError, remove, set};
 pub use text::quote;
-pub use write::{Html, string_map, write_string};
+pub use write::{Html, object, string_map, write_string};
 
 /// Puts a backslash before every dot, so that `a.b` names the key `a.b` instead of the path `a` then `b`.
 pub fn escape_dots(path: &str) -> String {

@@ -58,6 +58,19 @@ fn write_ascii(out: &mut Vec<u8>, byte: u8, html: Html) {
 
 /// A JSON object of strings from pairs that are already in key order.
 pub fn string_map<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>, html: Html) -> Vec<u8> {
+    members(pairs, html, |out, value| write_string(out, value, html))
+}
+
+/// A JSON object from pairs that are already in key order and whose values are JSON.
+pub fn object<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>, html: Html) -> Vec<u8> {
+    members(pairs, html, |out, json| out.extend_from_slice(json))
+}
+
+fn members<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    html: Html,
+    write: impl Fn(&mut Vec<u8>, &[u8]),
+) -> Vec<u8> {
     let mut out = vec![b'{'];
     for (key, value) in pairs {
         if out.len() > 1 {
@@ -65,7 +78,7 @@ pub fn string_map<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>, html
         }
         write_string(&mut out, key.as_bytes(), html);
         out.push(b':');
-        write_string(&mut out, value, html);
+        write(&mut out, value);
     }
     out.push(b'}');
     out

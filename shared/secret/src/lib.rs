@@ -30,6 +30,12 @@ impl SecretBytes {
         std::str::from_utf8(&self.0).ok()
     }
 
+    /// The bytes without ASCII white space around them: people's editors leave a line break behind a token.
+    #[must_use]
+    pub fn trimmed(&self) -> Self {
+        Self::new(self.0.trim_ascii().to_vec())
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -15,7 +15,6 @@ use provider::{Credentials, Error, ErrorKind};
 use secret::SecretBytes;
 
 use super::config::{self, Jwt};
-use super::item::member;
 use super::wire::{Field, Wire};
 use super::{Command, SERVER, error};
 use crate::bearer::{Grant, Login};
@@ -37,10 +36,6 @@ pub(super) struct Auth {
 enum Method {
     AccessKey { id: SecretBytes, key: SecretBytes },
     Kubernetes { id: String, config: String, jwt: Jwt },
-}
-
-fn trimmed(value: &SecretBytes) -> SecretBytes {
-    SecretBytes::new(value.expose().trim_ascii().to_vec())
 }
 
 fn invalid(text: &str) -> Error {
@@ -77,7 +72,7 @@ async fn access(
 ) -> Result<Method, Error> {
     let look_up = async |selector, what: &str| {
         let found = credentials.secret_key(selector, "").await;
-        found.map(|value| trimmed(&value)).map_err(|error| error.context(format!("could not fetch {what} secret")))
+        found.map(|value| value.trimmed()).map_err(|error| error.context(format!("could not fetch {what} secret")))
     };
     let id = look_up(id, "AccessID").await?;
     let kind = look_up(kind, "AccessType").await?;
@@ -140,7 +135,7 @@ impl Auth {
                     }
                     Jwt::Secret(selector) => self.credentials.secret_key(selector, "token").await?,
                 };
-                let jwt = SecretBytes::from(STANDARD.encode(trimmed(&jwt).expose()));
+                let jwt = SecretBytes::from(STANDARD.encode(jwt.trimmed().expose()));
                 let fields = [
                     ("access-type", Field::Text("k8s")),
                     ("access-id", Field::Text(id)),
@@ -168,8 +163,8 @@ impl Auth {
 fn grant(answer: &Answer) -> Option<Grant> {
     let document = Document::parse(answer.body.expose()).ok()?;
     let root = document.root();
-    let Item::Text(token) = document.item(member(&document, root, "token")?) else { return None };
-    let expiry = member(&document, root, "creds").and_then(|creds| member(&document, creds, "expiry"));
+    let Item::Text(token) = document.item(document.member(root, "token")?) else { return None };
+    let expiry = document.member(root, "creds").and_then(|creds| document.member(creds, "expiry"));
     let lifetime = match expiry.map(|id| document.item(id)) {
         Some(Item::Number(text)) => lifetime(text, &answer.headers),
         Some(Item::Null | Item::Bool(_) | Item::Text(_) | Item::Array(_) | Item::Object(_)) | None => None,

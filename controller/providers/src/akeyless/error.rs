@@ -4,11 +4,10 @@
 
 use gojson::{Document, Item};
 use http::StatusCode;
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 
 use super::SERVER;
-use super::item::member;
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, retry_after, waiting};
 
 const UNKNOWN_COMMAND: &str = "unknown command";
 
@@ -22,7 +21,7 @@ pub(super) fn says_unknown_command(answer: &Answer) -> bool {
 pub(super) fn is_missing_item(answer: &Answer) -> bool {
     let says_why = || {
         let document = Document::parse(answer.body.expose()).ok()?;
-        let why = member(&document, document.root(), "error")?;
+        let why = document.member(document.root(), "error")?;
         Some(matches!(document.item(why), Item::Text(text) if !text.is_empty()))
     };
     answer.status == StatusCode::NOT_FOUND && says_why().unwrap_or_default() && !says_unknown_command(answer)
@@ -47,7 +46,7 @@ pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str) 
         409 => (ErrorKind::Invalid, "there is such an item already".to_owned()),
         _ => common(code),
     };
-    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), answer)
+    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), retry_after(&answer.headers))
 }
 
 /// The error of a login that isn't a success. `hint` says what to check if Akeyless refuses what was sent.
@@ -60,7 +59,7 @@ pub(super) fn of_login(answer: &Answer, operation: &'static str, origin: &str, h
         400 | 401 | 403 | 404 => (ErrorKind::Unauthenticated, format!("login refused; {hint}")),
         _ => common(code),
     };
-    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), answer)
+    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), retry_after(&answer.headers))
 }
 
 /// The error of an answer that can't be understood.
@@ -75,13 +74,6 @@ fn common(code: u16) -> (ErrorKind, String) {
         429 => (ErrorKind::Throttled, "too many requests".to_owned()),
         500.. => (ErrorKind::Unavailable, "Akeyless can't answer now".to_owned()),
         _ => (ErrorKind::Invalid, format!("check {SERVER}")),
-    }
-}
-
-fn waiting(error: Error, answer: &Answer) -> Error {
-    match (error.kind(), retry_after(&answer.headers)) {
-        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-        (_, _) => error,
     }
 }
 

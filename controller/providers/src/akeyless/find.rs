@@ -11,7 +11,7 @@ use http::StatusCode;
 use provider::{Calls, Error, ErrorKind, Find, Gathered};
 use secret::{SecretBytes, SecretMap};
 
-use super::item::{Kind, describe, kind, member, text};
+use super::item::{Kind, describe, kind};
 use super::read::value_of;
 use super::wire::Field;
 use super::{Akeyless, Command, GET_STATIC, error};
@@ -124,11 +124,11 @@ async fn list(
         let malformed = || error::not_akeyless(LIST, &origin).context(CANNOT);
         let document = Document::parse(answer.body.expose()).map_err(|_| malformed())?;
         let root = document.root();
-        match member(&document, root, "items").map(|id| document.item(id)) {
+        match document.member(root, "items").map(|id| document.item(id)) {
             Some(Json::Null) => {}
             Some(Json::Array(items)) => {
                 for item in items {
-                    let name = text(&document, *item, "item_name").ok_or_else(malformed)?;
+                    let name = document.text(*item, "item_name").ok_or_else(malformed)?;
                     if name.starts_with(folder) {
                         names.insert(name.to_owned(), kind(&document, *item));
                     }
@@ -136,7 +136,7 @@ async fn list(
             }
             Some(Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Object(_)) | None => return Err(malformed()),
         }
-        match text(&document, root, "next_page") {
+        match document.text(root, "next_page") {
             None | Some("") => return Ok(()),
             Some(next) if page.as_deref() == Some(next) => return Err(malformed()),
             Some(next) => page = Some(next.to_owned()),

@@ -25,23 +25,9 @@ pub(super) struct Item {
     pub(super) tags: Vec<String>,
 }
 
-pub(super) fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
-    match document.item(of) {
-        Json::Object(members) => members.get(name).copied(),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Array(_) => None,
-    }
-}
-
-pub(super) fn text<'d>(document: &'d Document<'_>, of: NodeId, name: &str) -> Option<&'d str> {
-    match document.item(member(document, of, name)?) {
-        Json::Text(text) => Some(text),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => None,
-    }
-}
-
 /// The type of an item inside of an answer.
 pub(super) fn kind(document: &Document<'_>, item: NodeId) -> Option<Kind> {
-    Some(match text(document, item, "item_type")? {
+    Some(match document.text(item, "item_type")? {
         "STATIC_SECRET" => Kind::Static,
         "DYNAMIC_SECRET" => Kind::Dynamic,
         "ROTATED_SECRET" => Kind::Rotated,
@@ -67,8 +53,8 @@ pub(super) async fn describe(store: &Akeyless, name: &str, calls: Option<&dyn Ca
     let described = || {
         let document = Document::parse(answer.body.expose()).ok()?;
         let root = document.root();
-        text(&document, root, "item_name")?;
-        let tags = match member(&document, root, "item_tags").map(|id| document.item(id)) {
+        document.text(root, "item_name")?;
+        let tags = match document.member(root, "item_tags").map(|id| document.item(id)) {
             Some(Json::Array(tags)) => tags
                 .iter()
                 .filter_map(|id| match document.item(*id) {

@@ -37,17 +37,8 @@ fn members(json: &SecretBytes) -> Option<Members> {
 }
 
 fn object(members: &Members) -> SecretBytes {
-    let mut out = vec![b'{'];
-    for (key, json) in members {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        gojson::write_string(&mut out, key.as_bytes(), Html::Escape);
-        out.push(b':');
-        out.extend_from_slice(json.expose());
-    }
-    out.push(b'}');
-    SecretBytes::new(out)
+    let pairs = members.iter().map(|(key, json)| (key.as_str(), json.expose()));
+    SecretBytes::new(gojson::object(pairs, Html::Escape))
 }
 
 /// As it will be read back: what isn't UTF-8 is U+FFFD then.

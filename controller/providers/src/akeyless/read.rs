@@ -7,7 +7,7 @@ use http::StatusCode;
 use provider::{Calls, Error, ErrorKind, Payload, ReadKey, RemoteRef};
 use secret::{SecretBytes, SecretMap};
 
-use super::item::{Kind, describe, member};
+use super::item::{Kind, describe};
 use super::wire::Field;
 use super::{Akeyless, Command, DESCRIBE, GET_STATIC, MADE_TIMEOUT, error};
 use crate::http::Answer;
@@ -115,7 +115,7 @@ fn value_in(answer: &Answer, name: &str, kind: Kind) -> Option<SecretBytes> {
         Kind::Rotated => {
             let Some(value) = members.get("value") else { return json(root) };
             let Json::Object(_) = document.item(*value) else { return None };
-            match (member(&document, *value, "payload"), member(&document, *value, "target_value")) {
+            match (document.member(*value, "payload"), document.member(*value, "target_value")) {
                 (Some(payload), _) => document.bytes(payload, Numbers::Float64).ok().map(SecretBytes::new),
                 (None, Some(target)) => json(target),
                 (None, None) => json(*value),

@@ -9,10 +9,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 
 use super::config::Settings;
-use crate::http::{Failure, TOTAL_TIMEOUT, retry_after};
+use crate::http::{Failure, TOTAL_TIMEOUT, retry_after, waiting};
 
 /// Where calls of a service go.
 #[derive(Clone, Debug)]
@@ -174,10 +174,7 @@ where
             let raw = said.raw();
             let error = of_code(code, message, raw.status().as_u16(), operation, target);
             let wait = raw.headers().get("retry-after").and_then(|text| wait_of(text, raw.headers().get("date")));
-            match (error.kind(), wait) {
-                (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-                _ => error,
-            }
+            waiting(error, wait)
         }
         SdkError::ResponseError(said) => match said.raw().status().as_u16() {
             status @ 300.. => of_code(None, "", status, operation, target),

@@ -18,7 +18,7 @@ use secret::SecretBytes;
 use super::certificate::{Claims, ClientCertificate};
 use super::config::{Authority, Given, Login, Proof, invalid, missing_tenant};
 use super::error;
-use crate::http::{Answer, Http, Request};
+use crate::http::{Answer, Http, Request, form};
 
 const LOGIN: &str = "Login";
 /// Whom a service account's token is for, beside the audiences that the store adds.
@@ -89,8 +89,7 @@ pub(super) async fn log_in(
 
 /// An id or secret out of a Secret: people's editors leave a line break behind it.
 async fn trimmed(selector: &SecretKeySelector, credentials: &dyn Credentials) -> Result<SecretBytes, Error> {
-    let value = credentials.secret_key(selector, "").await?;
-    Ok(SecretBytes::new(value.expose().trim_ascii().to_vec()))
+    Ok(credentials.secret_key(selector, "").await?.trimmed())
 }
 
 async fn text(selector: &SecretKeySelector, field: &str, credentials: &dyn Credentials) -> Result<String, Error> {
@@ -313,28 +312,6 @@ fn unique() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// `application/x-www-form-urlencoded`.
-fn form(fields: &[(&str, &[u8])]) -> SecretBytes {
-    let mut out = Vec::with_capacity(fields.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum());
-    for (name, value) in fields {
-        if !out.is_empty() {
-            out.push(b'&');
-        }
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'=');
-        for byte in *value {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(*byte),
-                _ => {
-                    let digit = |n: u8| b"0123456789ABCDEF".get(usize::from(n)).copied().unwrap_or_default();
-                    out.extend([b'%', digit(byte >> 4), digit(byte & 15)]);
-                }
-            }
-        }
-    }
-    SecretBytes::new(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,12 +327,6 @@ mod tests {
         for (authority, tenant, want) in cases {
             assert_eq!(token_url(&authority.parse().unwrap(), tenant).as_str(), want);
         }
-    }
-
-    #[test]
-    fn a_form_keeps_every_byte() {
-        let got = form(&[("a", b"x y+&=%/~"), ("b", "ü".as_bytes())]);
-        assert_eq!(got.expose_str(), Some("a=x%20y%2B%26%3D%25%2F~&b=%C3%BC"));
     }
 
     #[test]

@@ -34,24 +34,9 @@ pub(super) struct Bundle {
     dates: Vec<(&'static str, i64)>,
 }
 
-pub(super) fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
-    match document.item(of) {
-        Item::Object(members) => members.get(name).copied(),
-        Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,
-    }
-}
-
-/// The member that is a text.
-pub(super) fn text<'d>(document: &'d Document<'_>, of: NodeId, name: &str) -> Option<&'d str> {
-    match document.item(member(document, of, name)?) {
-        Item::Text(text) => Some(text),
-        Item::Null | Item::Bool(_) | Item::Number(_) | Item::Array(_) | Item::Object(_) => None,
-    }
-}
-
 /// The tags of an object or of an item of a list.
 pub(super) fn tags(document: &Document<'_>, of: NodeId) -> BTreeMap<String, String> {
-    let Some(Item::Object(members)) = member(document, of, "tags").map(|id| document.item(id)) else {
+    let Some(Item::Object(members)) = document.member(of, "tags").map(|id| document.item(id)) else {
         return BTreeMap::new();
     };
     let text = |id: &NodeId| match document.item(*id) {
@@ -67,19 +52,19 @@ impl Bundle {
         let document = Document::parse(body).ok()?;
         let root = document.root();
         let value = match kind {
-            Kind::Secret => SecretBytes::from(text(&document, root, "value")?),
-            Kind::Key => jwk(&document, member(&document, root, "key")?, modern)?,
-            Kind::Certificate => SecretBytes::new(certificate(text(&document, root, "cer")?)?),
+            Kind::Secret => SecretBytes::from(document.text(root, "value")?),
+            Kind::Key => jwk(&document, document.member(root, "key")?, modern)?,
+            Kind::Certificate => SecretBytes::new(certificate(document.text(root, "cer")?)?),
         };
-        let attributes = member(&document, root, "attributes");
-        let date = |name: &str| match document.item(member(&document, attributes?, name)?) {
+        let attributes = document.member(root, "attributes");
+        let date = |name: &str| match document.item(document.member(attributes?, name)?) {
             Item::Number(text) => text.parse().ok(),
             Item::Null | Item::Bool(_) | Item::Text(_) | Item::Array(_) | Item::Object(_) => None,
         };
         Some(Self {
             value,
             tags: tags(&document, root),
-            content_type: text(&document, root, "contentType").map(str::to_owned),
+            content_type: document.text(root, "contentType").map(str::to_owned),
             expires: date("exp"),
             dates: DATES.iter().filter_map(|(name, shown)| Some((*shown, date(name)?))).collect(),
         })
@@ -105,7 +90,7 @@ fn certificate(text: &str) -> Option<Vec<u8>> {
 
 fn jwk(document: &Document<'_>, key: NodeId, modern: bool) -> Option<SecretBytes> {
     let Item::Object(members) = document.item(key) else { return None };
-    text(document, key, "kty")?;
+    document.text(key, "kty")?;
     let mut names: Vec<&str> = JWK_ORDER.into_iter().filter(|name| members.contains_key(*name)).collect();
     if modern {
         names.sort_unstable();

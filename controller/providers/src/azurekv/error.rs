@@ -4,12 +4,11 @@
 
 use gojson::{Document, Item, NodeId};
 use http::StatusCode;
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 
-use super::bundle::member;
 use super::config::VAULT_URL;
 use super::object::Kind;
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, retry_after, waiting};
 
 /// A 403's inner code, and what it means.
 const REFUSALS: &[(&str, &str)] = &[
@@ -57,13 +56,13 @@ struct Codes {
 /// `{"error":{"code":…,"innererror":{"code":…}}}`, if it is.
 fn codes(answer: &Answer) -> Option<Codes> {
     let document = Document::parse(answer.body.expose()).ok()?;
-    let error = member(&document, document.root(), "error")?;
-    let code = |of: NodeId| match member(&document, of, "code").map(|id| document.item(id)) {
+    let error = document.member(document.root(), "error")?;
+    let code = |of: NodeId| match document.member(of, "code").map(|id| document.item(id)) {
         Some(Item::Text(code)) => Some(code.to_owned()),
         _ => None,
     };
     let outer = code(error)?;
-    let inner = member(&document, error, "innererror").and_then(code).unwrap_or_default();
+    let inner = document.member(error, "innererror").and_then(code).unwrap_or_default();
     Some(Codes { outer, inner })
 }
 
@@ -86,13 +85,6 @@ fn explained(codes: Option<&Codes>, among: &[(&'static str, &'static str)]) -> O
     let codes = codes?;
     let (code, text) = among.iter().find(|(code, _)| codes.inner == *code || codes.outer == *code)?;
     Some(format!("{code}: {text}"))
-}
-
-fn with_wait(error: Error, answer: &Answer) -> Error {
-    match (error.kind(), retry_after(&answer.headers)) {
-        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-        _ => error,
-    }
 }
 
 /// The error of a vault's answer that isn't a success. `origin` is the vault's address, for the text.
@@ -131,7 +123,7 @@ pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str) 
         _ => (ErrorKind::Invalid, format!("check {VAULT_URL}")),
     };
     let error = Error::new(kind, operation, format!("{origin} answered {}: {text}", answer.status.as_u16()));
-    with_wait(error, answer)
+    waiting(error, retry_after(&answer.headers))
 }
 
 /// The error of a login that isn't a success. `hint` says what to check if what was sent is refused.
@@ -151,13 +143,13 @@ pub(super) fn of_login(answer: &Answer, operation: &'static str, origin: &str, h
         300..=399 => (ErrorKind::Unavailable, "a redirect that is not followed".to_owned()),
         _ => (ErrorKind::Invalid, format!("login refused; {hint}")),
     };
-    with_wait(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), answer)
+    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), retry_after(&answer.headers))
 }
 
 /// The first of `error_codes`.
 fn login_code(answer: &Answer) -> Option<u64> {
     let document = Document::parse(answer.body.expose()).ok()?;
-    let Item::Array(codes) = document.item(member(&document, document.root(), "error_codes")?) else { return None };
+    let Item::Array(codes) = document.item(document.member(document.root(), "error_codes")?) else { return None };
     match document.item(*codes.first()?) {
         Item::Number(text) => text.parse().ok(),
         Item::Null | Item::Bool(_) | Item::Text(_) | Item::Array(_) | Item::Object(_) => None,
@@ -169,6 +161,7 @@ mod tests {
     use std::time::Duration;
 
     use http::HeaderMap;
+    use provider::Retry;
     use secret::SecretBytes;
     use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use provider::{Calls, Error, ErrorKind, Find, Gathered};
 use reqwest::Url;
 use secret::{SecretBytes, SecretMap};
 
-use super::bundle::{member, tags, text};
+use super::bundle::tags;
 use super::config::VAULT_URL;
 use super::object::{Kind, Object, is_name};
 use super::wire::Call;
@@ -83,14 +83,14 @@ fn page(store: &AzureKv, answer: &Answer, find: &Find) -> Result<Page, Error> {
     let bad = || malformed(store);
     let document = Document::parse(answer.body.expose()).map_err(|_| bad())?;
     let root = document.root();
-    let items = member(&document, root, "value").ok_or_else(bad)?;
+    let items = document.member(root, "value").ok_or_else(bad)?;
     let Item::Array(items) = document.item(items) else { return Err(bad()) };
     let mut names = Vec::new();
     for item in items {
-        let name = text(&document, *item, "id").and_then(|id| id.rsplit('/').next()).filter(|name| is_name(name));
+        let name = document.text(*item, "id").and_then(|id| id.rsplit('/').next()).filter(|name| is_name(name));
         let name = name.ok_or_else(bad)?;
-        let attributes = member(&document, *item, "attributes");
-        let enabled = attributes.and_then(|attributes| member(&document, attributes, "enabled"));
+        let attributes = document.member(*item, "attributes");
+        let enabled = attributes.and_then(|attributes| document.member(attributes, "enabled"));
         if enabled.is_some_and(|enabled| matches!(document.item(enabled), Item::Bool(false))) {
             continue;
         }
@@ -99,7 +99,7 @@ fn page(store: &AzureKv, answer: &Answer, find: &Find) -> Result<Page, Error> {
             names.push(name.to_owned());
         }
     }
-    let next = match text(&document, root, "nextLink").filter(|next| !next.is_empty()) {
+    let next = match document.text(root, "nextLink").filter(|next| !next.is_empty()) {
         None => None,
         Some(next) => Some(store.wire.own_url(next).ok_or_else(|| {
             let text =

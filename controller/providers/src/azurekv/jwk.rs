@@ -14,7 +14,6 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use secret::SecretBytes;
 
-use super::bundle::text;
 use super::certificate::{element, has_pem};
 
 const UNREADABLE: &str = "it holds no private key that can be read";
@@ -69,7 +68,7 @@ impl Jwk {
     /// Whether a JWK of the vault is this key's public half. Of a symmetric key it shows nothing.
     pub(super) fn is_held(&self, held: &SecretBytes) -> bool {
         let Ok(document) = Document::parse(held.expose()) else { return false };
-        let said = |name: &str| text(&document, document.root(), name);
+        let said = |name: &str| document.text(document.root(), name);
         let decoded = |name: &str| URL_SAFE_NO_PAD.decode(said(name)?.trim_end_matches('=')).ok();
         let public: &[&str] = match self.kty {
             "RSA" => &["n", "e"],

@@ -93,12 +93,10 @@ impl Wire {
         let mut request = Request::new(method.clone(), (*url).clone());
         request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(bearer) = bearer {
-            let header = SecretBytes::new([b"Bearer ", bearer.token.expose()].concat());
-            let mut header = HeaderValue::from_bytes(header.expose()).map_err(|_| {
+            let header = crate::http::bearer(&bearer.token).ok_or_else(|| {
                 let text = "the login service gave a token with a character that a token can't have";
                 Error::new(ErrorKind::Malformed, operation, text)
             })?;
-            header.set_sensitive(true);
             request.headers.insert(AUTHORIZATION, header);
         }
         if let Some(body) = body {

@@ -168,25 +168,6 @@ pub(super) fn wished(held: Option<&SecretBytes>, push: &Push) -> Result<SecretBy
         .map_err(|error| invalid(format!("property {}: {error}", gojson::quote(property))))
 }
 
-/// What is left when a property is taken out.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// It wasn't there.
-    Same,
-    /// Nothing: the secret goes.
-    Nothing,
-    Value(SecretBytes),
-}
-
-pub(super) fn without(held: &SecretBytes, property: &str) -> Rest {
-    // What isn't JSON, or no one place, was never pushed as this property.
-    match gojson::remove(held.expose(), property) {
-        Ok(Some(rest)) if gojson::equal(&rest, b"{}") || gojson::equal(&rest, b"[]") => Rest::Nothing,
-        Ok(Some(rest)) => Rest::Value(SecretBytes::new(rest)),
-        Ok(None) | Err(_) => Rest::Same,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -319,15 +300,6 @@ mod tests {
                 }
                 (got, want) => panic!("{held:?}: {got:?}, not {want:?}"),
             }
-        }
-        let cases = [
-            (r#"{"p":"v"}"#, "p", Rest::Nothing),
-            (r#"{"p":"v","a":1}"#, "p", Rest::Value(r#"{"a":1}"#.into())),
-            (r#"{"a":1}"#, "p", Rest::Same),
-            ("text", "p", Rest::Same),
-        ];
-        for (held, property, want) in cases {
-            assert_eq!(without(&held.into(), property), want, "{held}");
         }
     }
 }

@@ -4,10 +4,10 @@
 //! Source: <https://cloud.google.com/apis/design/errors>.
 
 use http::StatusCode;
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 use serde::Deserialize;
 
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, retry_after, waiting};
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug)]
@@ -114,15 +114,7 @@ pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str, 
     }
     let (kind, text) = sort(answer.status, &status);
     let error = Error::new(kind, operation, format!("{origin} answered {}{text}", answer.status.as_u16()));
-    Said { error: waiting(error, answer), switched_off: status.is_switched_off() }
-}
-
-/// Throttling and outages wait as long as they say.
-fn waiting(error: Error, answer: &Answer) -> Error {
-    match (error.kind(), retry_after(&answer.headers)) {
-        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-        _ => error,
-    }
+    Said { error: waiting(error, retry_after(&answer.headers)), switched_off: status.is_switched_off() }
 }
 
 fn sort(code: StatusCode, status: &Status) -> (ErrorKind, &'static str) {
@@ -195,7 +187,10 @@ pub(super) fn of_token(answer: &Answer, operation: &'static str, origin: &str, h
         300..=399 => (ErrorKind::Unavailable, "a redirect that is not followed"),
         _ => (ErrorKind::Malformed, "that is no answer to a request for a token"),
     };
-    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}; check {hint}")), answer)
+    waiting(
+        Error::new(kind, operation, format!("{origin} answered {code}: {text}; check {hint}")),
+        retry_after(&answer.headers),
+    )
 }
 
 /// A success without a token in it.
@@ -209,6 +204,7 @@ mod tests {
     use std::time::Duration;
 
     use http::HeaderMap;
+    use provider::Retry;
     use secret::SecretBytes;
     use serde_json::json;
 

@@ -14,12 +14,13 @@ use serde::Deserialize;
 
 use super::GcpSm;
 use super::checksum::crc32c;
-use super::desired::{Desired, Rest, check_owner, wished, without};
+use super::desired::{Desired, check_owner, wished};
 use super::error::{Subject, malformed};
 use super::names::{LATEST, last_of};
 use super::read::{Secret, access, enabled_version, get, in_context, secret};
 use super::wire::Call;
 use crate::ownership::is_ours;
+use crate::property::{Rest, without};
 
 const CREATE: &str = "CreateSecret";
 const UPDATE: &str = "UpdateSecret";

@@ -5,6 +5,7 @@
 //! (`tls.rs`). Nothing here puts a byte of an answer's body into an error.
 
 mod failure;
+mod form;
 mod retry_after;
 mod tls;
 
@@ -12,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use provider::{Error, ErrorKind};
 use reqwest::redirect;
 use secret::SecretBytes;
@@ -20,8 +21,17 @@ use secret::SecretBytes;
 use crate::environment::{Environment, ProxyEnvironment};
 
 pub(crate) use failure::Failure;
-pub(crate) use retry_after::retry_after;
+pub(crate) use form::{form, percent_encode};
+pub(crate) use retry_after::{retry_after, waiting};
 pub(crate) use tls::{Identity, Roots, TlsSettings, is_pem};
+
+/// A header that bears `token`, which no log shows; none if it holds a character that no header can have.
+pub(crate) fn bearer(token: &SecretBytes) -> Option<HeaderValue> {
+    let text = SecretBytes::new([b"Bearer ".as_slice(), token.expose()].concat());
+    let mut header = HeaderValue::from_bytes(text.expose()).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
 
 /// Time to connect, TLS included.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
+use provider::{Error, ErrorKind, Retry};
 
 /// A backend that asks for more than this is asked again after this.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -20,6 +21,14 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         }
     };
     Some(wait.min(LONGEST))
+}
+
+/// An error that is worth a later try is tried again when the backend said, if it did.
+pub(crate) fn waiting(error: Error, wait: Option<Duration>) -> Error {
+    match (error.kind(), wait) {
+        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
+        _ => error,
+    }
 }
 
 /// Seconds since the epoch of a date such as `Wed, 21 Oct 2015 07:28:00 GMT`.

@@ -16,10 +16,9 @@ use secret::SecretBytes;
 
 use super::config;
 use super::error;
-use super::read::member;
-use super::wire::{Wire, below, form};
+use super::wire::{Wire, below};
 use crate::bearer::{Grant, Login};
-use crate::http::Answer;
+use crate::http::{Answer, form};
 
 const LOGIN: &str = "Login";
 const API_KEY: &[u8] = b"urn:ibm:params:oauth:grant-type:apikey";
@@ -54,7 +53,7 @@ impl Iam {
         let method = match login {
             config::Login::ApiKey(selector) => {
                 let key = credentials.secret_key(&selector, "").await?;
-                Method::ApiKey(SecretBytes::new(key.expose().trim_ascii().to_vec()))
+                Method::ApiKey(key.trimmed())
             }
             config::Login::Container { profile, token } => Method::Container { profile, token },
         };
@@ -101,8 +100,8 @@ impl Login for Iam {
 fn grant(answer: &Answer) -> Option<Grant> {
     let document = Document::parse(answer.body.expose()).ok()?;
     let root = document.root();
-    let Item::Text(token) = document.item(member(&document, root, "access_token")?) else { return None };
-    let lifetime = match member(&document, root, "expires_in").map(|id| document.item(id)) {
+    let Item::Text(token) = document.item(document.member(root, "access_token")?) else { return None };
+    let lifetime = match document.member(root, "expires_in").map(|id| document.item(id)) {
         Some(Item::Number(seconds)) => Some(Duration::from_secs(seconds.parse().ok()?)),
         Some(Item::Null | Item::Bool(_) | Item::Text(_) | Item::Array(_) | Item::Object(_)) | None => None,
     };
@@ -126,7 +125,7 @@ async fn compute_resource_token(path: &Path) -> Result<SecretBytes, Error> {
     }
     let bytes = tokio::fs::read(path).await.map_err(|_| cannot("the file can't be read"))?;
     let bytes = SecretBytes::new(bytes);
-    let token = SecretBytes::new(bytes.expose().trim_ascii().to_vec());
+    let token = bytes.trimmed();
     match audiences(&token) {
         None => Err(cannot("this is not a service account's token")),
         Some(audiences) if audiences.iter().any(|audience| audience == "iam") => Ok(token),
@@ -148,7 +147,7 @@ fn audiences(token: &SecretBytes) -> Option<Vec<String>> {
         Item::Null | Item::Bool(_) | Item::Number(_) | Item::Array(_) | Item::Object(_) => None,
     };
     let Item::Object(_) = document.item(root) else { return None };
-    Some(match member(&document, root, "aud").map(|id| (id, document.item(id))) {
+    Some(match document.member(root, "aud").map(|id| (id, document.item(id))) {
         Some((_, Item::Array(ids))) => ids.iter().filter_map(|id| text(*id)).collect(),
         Some((id, Item::Text(_))) => text(id).into_iter().collect(),
         Some((_, Item::Null | Item::Bool(_) | Item::Number(_) | Item::Object(_))) | None => Vec::new(),

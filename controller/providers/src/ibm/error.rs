@@ -4,11 +4,10 @@
 
 use gojson::{Document, Item};
 use http::StatusCode;
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 
 use super::SERVER;
-use super::read::member;
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, retry_after, waiting};
 
 /// IAM's code of an API key that it doesn't know.
 const UNKNOWN_API_KEY: &str = "BXNIM0415E";
@@ -17,11 +16,11 @@ const UNKNOWN_API_KEY: &str = "BXNIM0415E";
 /// 404 by anything else (a proxy, a wrong path in the URL) says nothing about the secret.
 pub(super) fn is_missing_secret(answer: &Answer) -> bool {
     let Ok(document) = Document::parse(answer.body.expose()) else { return false };
-    let says_so = |id| match member(&document, id, "code").map(|code| document.item(code)) {
+    let says_so = |id| match document.member(id, "code").map(|code| document.item(code)) {
         Some(Item::Text(code)) => code.to_ascii_lowercase().replace('-', "_").contains("not_found"),
         Some(Item::Null | Item::Bool(_) | Item::Number(_) | Item::Array(_) | Item::Object(_)) | None => false,
     };
-    let errors = member(&document, document.root(), "errors").map(|id| document.item(id));
+    let errors = document.member(document.root(), "errors").map(|id| document.item(id));
     answer.status == StatusCode::NOT_FOUND
         && matches!(errors, Some(Item::Array(errors)) if errors.iter().any(|id| says_so(*id)))
 }
@@ -46,7 +45,7 @@ pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str) 
         404 => (ErrorKind::Malformed, format!("but not as Secrets Manager does for a missing secret; check {SERVER}")),
         _ => common(code, SERVER),
     };
-    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), answer)
+    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), retry_after(&answer.headers))
 }
 
 /// The error of an answer of IAM that isn't a success. `setting` is the field with its address, `hint` says what to check if
@@ -61,7 +60,7 @@ pub(super) fn of_login(answer: &Answer, operation: &'static str, origin: &str, s
         404 | 405 => (ErrorKind::Malformed, format!("that is not IAM; check {setting}")),
         _ => common(code, setting),
     };
-    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), answer)
+    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), retry_after(&answer.headers))
 }
 
 fn common(code: u16, setting: &str) -> (ErrorKind, String) {
@@ -71,13 +70,6 @@ fn common(code: u16, setting: &str) -> (ErrorKind, String) {
         429 => (ErrorKind::Throttled, "too many requests".to_owned()),
         500.. => (ErrorKind::Unavailable, "it can't answer now".to_owned()),
         _ => (ErrorKind::Invalid, format!("check {setting}")),
-    }
-}
-
-fn waiting(error: Error, answer: &Answer) -> Error {
-    match (error.kind(), retry_after(&answer.headers)) {
-        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-        (_, _) => error,
     }
 }
 

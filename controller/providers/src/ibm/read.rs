@@ -36,7 +36,7 @@ pub(super) async fn read(store: &Ibm, read: &ReadKey) -> Result<Payload, Error> 
     }
     let document = Document::parse(answer.body.expose());
     let typed = document.is_ok_and(|document| {
-        let named = member(&document, document.root(), "secret_type").map(|id| document.item(id));
+        let named = document.member(document.root(), "secret_type").map(|id| document.item(id));
         matches!(named, Some(Item::Text(_)))
     });
     if !typed {
@@ -44,13 +44,6 @@ pub(super) async fn read(store: &Ibm, read: &ReadKey) -> Result<Payload, Error> 
         return Err(Error::new(ErrorKind::Malformed, operation, text));
     }
     Ok(Payload(answer.body))
-}
-
-pub(super) fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
-    match document.item(of) {
-        Item::Object(members) => members.get(name).copied(),
-        Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,
-    }
 }
 
 fn malformed() -> Error {

@@ -12,7 +12,7 @@ use secret::SecretBytes;
 
 use super::SERVER;
 use super::config::Patience;
-use crate::http::{Answer, Http, Request, TOTAL_TIMEOUT};
+use crate::http::{Answer, Http, Request, TOTAL_TIMEOUT, bearer};
 
 /// The first pause before another try; each is twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -123,33 +123,10 @@ fn json() -> HeaderMap {
 }
 
 fn authorization(token: &SecretBytes, operation: &'static str) -> Result<HeaderValue, Error> {
-    let bearer = SecretBytes::new([b"Bearer ".as_slice(), token.expose()].concat());
-    let mut value = HeaderValue::from_bytes(bearer.expose()).map_err(|_| {
+    bearer(token).ok_or_else(|| {
         let text = "the IAM token holds a character that a token can't have; does IAM answer at iamEndpoint?";
         Error::new(ErrorKind::Malformed, operation, text)
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// Names and values as a form's body.
-pub(super) fn form(pairs: &[(&str, &[u8])]) -> SecretBytes {
-    let mut out = Vec::with_capacity(pairs.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum());
-    for (name, value) in pairs {
-        if !out.is_empty() {
-            out.push(b'&');
-        }
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'=');
-        for byte in *value {
-            if byte.is_ascii_alphanumeric() || b"-._*".contains(byte) {
-                out.push(*byte);
-            } else {
-                out.extend_from_slice(format!("%{byte:02X}").as_bytes());
-            }
-        }
-    }
-    SecretBytes::new(out)
+    })
 }
 
 #[cfg(test)]
@@ -166,11 +143,5 @@ mod tests {
         assert_eq!(seconds(5, 5), [1, 2, 4, 5, 5]);
         assert_eq!(seconds(2, 0), [0, 0]);
         assert_eq!(seconds(40, 60).last(), Some(&60));
-    }
-
-    #[test]
-    fn forms_are_escaped() {
-        let got = form(&[("grant_type", b"urn:a"), ("apikey", "a b+&=/é-._*".as_bytes())]);
-        assert_eq!(got.expose_str(), Some("grant_type=urn%3Aa&apikey=a%20b%2B%26%3D%2F%C3%A9-._*"));
     }
 }

@@ -34,7 +34,7 @@ impl Token {
 
     /// A token out of a Secret, without the line break that editors leave behind it.
     pub(super) fn fixed(token: &SecretBytes) -> Self {
-        Self(Source::Fixed(SecretBytes::new(token.expose().trim_ascii().to_vec())))
+        Self(Source::Fixed(token.trimmed()))
     }
 
     /// A token that is requested now and again in time.

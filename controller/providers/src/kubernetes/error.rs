@@ -2,9 +2,9 @@
 
 use gojson::{Document, Item};
 use http::StatusCode;
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, retry_after, waiting};
 
 /// Whether this is the API server's own way to say that it has no such Secret: a `Status` with the reason `NotFound`
 /// about `secrets`. Any other 404 (a proxy, a wrong path) says nothing about the Secret.
@@ -58,11 +58,10 @@ pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str, 
         300..=399 => (ErrorKind::Unavailable, "a redirect, which is not followed"),
         _ => (ErrorKind::Invalid, "check spec.provider.kubernetes.server.url"),
     };
-    let error = Error::new(kind, operation, format!("cannot {what}: {origin} answered {code}: {text}"));
-    match (kind, retry_after(&answer.headers)) {
-        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-        _ => error,
-    }
+    waiting(
+        Error::new(kind, operation, format!("cannot {what}: {origin} answered {code}: {text}")),
+        retry_after(&answer.headers),
+    )
 }
 
 #[cfg(test)]

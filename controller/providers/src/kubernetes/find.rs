@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use provider::{Calls, Error, ErrorKind, Find, Gathered, Retry};
 use secret::{SecretBytes, SecretMap};
 
-use super::read::{member, whole_data};
+use super::read::whole_data;
 use super::{Call, Kubernetes, LIST, error};
 use crate::http::{Answer, Failure};
 use crate::name_pattern::NamePattern;
@@ -99,7 +99,7 @@ fn take(
     if text(&document, document.root(), &["kind"]) != Some("SecretList") {
         return Err(bad());
     }
-    let items = match member(&document, document.root(), "items").map(|id| document.item(id)) {
+    let items = match document.member(document.root(), "items").map(|id| document.item(id)) {
         Some(Item::Array(items)) => items,
         Some(Item::Null) => &[],
         None | Some(Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Object(_)) => return Err(bad()),
@@ -116,7 +116,7 @@ fn take(
 }
 
 fn text<'d>(document: &'d Document<'_>, of: NodeId, path: &[&str]) -> Option<&'d str> {
-    let found = path.iter().try_fold(of, |at, name| member(document, at, name))?;
+    let found = path.iter().try_fold(of, |at, name| document.member(at, name))?;
     match document.item(found) {
         Item::Text(text) => Some(text),
         Item::Null | Item::Bool(_) | Item::Number(_) | Item::Array(_) | Item::Object(_) => None,

@@ -111,12 +111,10 @@ impl Kubernetes {
         let mut request = Request::new(method.clone(), url);
         request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(token) = token {
-            let header = [b"Bearer ", token.expose()].concat();
-            let mut header = HeaderValue::from_bytes(&header).map_err(|_| {
+            let header = crate::http::bearer(token).ok_or_else(|| {
                 let text = "the bearer token holds a character that a token can't have; check the Secret it comes from";
                 Error::new(ErrorKind::Unauthenticated, operation, text)
             })?;
-            header.set_sensitive(true);
             request.headers.insert(AUTHORIZATION, header);
         }
         if let Some(body) = body {

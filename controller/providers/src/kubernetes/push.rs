@@ -18,7 +18,6 @@ use serde_json::Value;
 
 use super::config::is_name;
 use super::desired::{Content, PUSH, Settings, Texts, invalid, namespace, wished};
-use super::read::member;
 use super::{Call, Kubernetes, READ, error};
 use crate::http::Answer;
 
@@ -35,7 +34,7 @@ struct Remote<'a> {
 }
 
 fn texts(document: &Document<'_>, of: NodeId, name: &str) -> Texts {
-    let Some(Item::Object(members)) = member(document, of, name).map(|id| document.item(id)) else {
+    let Some(Item::Object(members)) = document.member(of, name).map(|id| document.item(id)) else {
         return Texts::new();
     };
     members.iter().map(|(key, id)| (key.clone(), text(document, *id).unwrap_or_default().to_owned())).collect()
@@ -52,11 +51,11 @@ impl<'a> Remote<'a> {
     fn parse(body: &'a SecretBytes) -> Option<Self> {
         let document = Document::parse(body.expose()).ok()?;
         let root = document.root();
-        let field = |of, name| member(&document, of, name).and_then(|id| text(&document, id)).map(str::to_owned);
+        let field = |of, name| document.member(of, name).and_then(|id| text(&document, id)).map(str::to_owned);
         if field(root, "kind").as_deref() != Some("Secret") {
             return None;
         }
-        let metadata = member(&document, root, "metadata")?;
+        let metadata = document.member(root, "metadata")?;
         let decode = |(key, value): (String, String)| {
             Some((key, SecretBytes::new(STANDARD.decode(SecretBytes::from(value).expose()).ok()?)))
         };
@@ -80,7 +79,7 @@ impl<'a> Remote<'a> {
     /// The whole object with this content.
     fn with(&self, content: &Content) -> SecretBytes {
         let root = self.document.root();
-        let metadata = member(&self.document, root, "metadata").map(|id| self.members(id)).unwrap_or_default();
+        let metadata = self.document.member(root, "metadata").map(|id| self.members(id)).unwrap_or_default();
         object_with(self.members(root), metadata, content)
     }
 }
@@ -109,17 +108,8 @@ fn object_with(
 }
 
 fn object(members: &BTreeMap<String, SecretBytes>) -> SecretBytes {
-    let mut out = vec![b'{'];
-    for (key, json) in members {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        gojson::write_string(&mut out, key.as_bytes(), Html::Keep);
-        out.push(b':');
-        out.extend_from_slice(json.expose());
-    }
-    out.push(b'}');
-    SecretBytes::new(out)
+    let pairs = members.iter().map(|(key, json)| (key.as_str(), json.expose()));
+    SecretBytes::new(gojson::object(pairs, Html::Keep))
 }
 
 fn new_object(name: &str, content: &Content) -> SecretBytes {

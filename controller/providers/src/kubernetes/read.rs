@@ -38,7 +38,7 @@ pub(super) async fn read(store: &Kubernetes, read: &ReadKey) -> Result<Payload, 
     }
     let document = Document::parse(answer.body.expose()).map_err(|_| not_a_secret(store))?;
     let is_secret =
-        matches!(member(&document, document.root(), "kind").map(|id| document.item(id)), Some(Item::Text("Secret")));
+        matches!(document.member(document.root(), "kind").map(|id| document.item(id)), Some(Item::Text("Secret")));
     if !is_secret {
         return Err(not_a_secret(store));
     }
@@ -57,27 +57,20 @@ fn not_a_secret(store: &Kubernetes) -> Error {
     Error::new(ErrorKind::Malformed, READ, text)
 }
 
-pub(super) fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
-    match document.item(of) {
-        Item::Object(members) => members.get(name).copied(),
-        Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,
-    }
-}
-
 fn compact(document: &Document<'_>, id: NodeId) -> Option<Vec<u8>> {
     document.compact(id, Numbers::Literal, Html::Keep).ok()
 }
 
 fn data_of(document: &Document<'_>, secret: NodeId) -> Option<Vec<u8>> {
-    match member(document, secret, "data") {
+    match document.member(secret, "data") {
         Some(id) if !matches!(document.item(id), Item::Null) => compact(document, id),
         _ => Some(b"{}".to_vec()),
     }
 }
 
 fn metadata_of(document: &Document<'_>) -> Option<Vec<u8>> {
-    let metadata = member(document, document.root(), "metadata")?;
-    let part = |name| match member(document, metadata, name) {
+    let metadata = document.member(document.root(), "metadata")?;
+    let part = |name| match document.member(metadata, name) {
         Some(id) => compact(document, id),
         None => Some(b"null".to_vec()),
     };
@@ -116,7 +109,7 @@ struct Metadata {
 impl Metadata {
     fn of(payload: &Payload) -> Result<Self, Error> {
         let document = Document::parse(payload.0.expose()).map_err(|_| malformed())?;
-        let part = |name| match member(&document, document.root(), name).map(|id| document.item(id)) {
+        let part = |name| match document.member(document.root(), name).map(|id| document.item(id)) {
             Some(Item::Object(members)) => {
                 let text = |id: &NodeId| match document.item(*id) {
                     Item::Text(text) => text.to_owned(),

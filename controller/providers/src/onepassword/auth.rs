@@ -11,12 +11,9 @@ use provider::{Credentials, Error, ErrorKind};
 /// That of the lookup; `Unauthenticated` for what can't be a token.
 pub(super) async fn bearer(credentials: &dyn Credentials, selector: &SecretKeySelector) -> Result<HeaderValue, Error> {
     let token = credentials.secret_key(selector, "").await?;
-    let header = [b"Bearer ", token.expose().trim_ascii()].concat();
-    let mut header = HeaderValue::from_bytes(&header).map_err(|_| {
+    crate::http::bearer(&token.trimmed()).ok_or_else(|| {
         let text = "the Connect token holds a character that a token can't have; check the Secret that \
                     spec.provider.onepassword.auth.secretRef.connectTokenSecretRef names";
         Error::new(ErrorKind::Unauthenticated, "Open", text)
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
+    })
 }

@@ -10,7 +10,7 @@ use provider::{Error, ErrorKind};
 use secret::SecretBytes;
 
 use super::UPDATE_ITEM;
-use super::item::{elements, member, not_one, text};
+use super::item::{elements, not_one};
 use super::push::CANNOT_UPDATE;
 
 /// Members of a JSON object, each as JSON.
@@ -34,17 +34,8 @@ fn json_text(text: &str) -> SecretBytes {
 }
 
 fn object(members: &Members) -> SecretBytes {
-    let mut out = vec![b'{'];
-    for (name, json) in members {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        write_string(&mut out, name.as_bytes(), Html::Keep);
-        out.push(b':');
-        out.extend_from_slice(json.expose());
-    }
-    out.push(b'}');
-    SecretBytes::new(out)
+    let pairs = members.iter().map(|(name, json)| (name.as_str(), json.expose()));
+    SecretBytes::new(gojson::object(pairs, Html::Keep))
 }
 
 fn array(elements: &[SecretBytes]) -> SecretBytes {
@@ -102,7 +93,7 @@ pub(super) fn with(
     let mut wished = members(&document, root).ok_or_else(not_an_item)?;
     let fields = elements(&document, root, "fields").ok_or_else(not_an_item)?;
     let found = the_one(&document, fields, key, label)?;
-    let same_value = found.is_some_and(|field| text(&document, field, "value").unwrap_or_default() == value);
+    let same_value = found.is_some_and(|field| document.text(field, "value").unwrap_or_default() == value);
     let same_tags = tags.is_none_or(|tags| tags_of(&document) == tags.iter().map(String::as_str).collect());
     if same_value && same_tags {
         return Ok(None);
@@ -139,11 +130,10 @@ pub(super) fn without(item: &SecretBytes, key: &str, label: &str) -> Result<With
     let (fields, sections, files) = (part("fields")?, part("sections")?, part("files")?);
     let Some(found) = the_one(&document, fields, key, label)? else { return Ok(Without::Absent) };
     let rest: Vec<NodeId> = fields.iter().copied().filter(|field| *field != found).collect();
-    let blank = |id: &NodeId, name| text(&document, *id, name).unwrap_or_default().is_empty();
+    let blank = |id: &NodeId, name| document.text(*id, name).unwrap_or_default().is_empty();
     // What Connect itself adds to an item: an unnamed section, and notes without text.
     let no_sections = sections.iter().all(|section| blank(section, "id") && blank(section, "label"));
-    let no_fields =
-        rest.iter().all(|field| text(&document, *field, "purpose") == Some("NOTES") && blank(field, "value"));
+    let no_fields = rest.iter().all(|field| document.text(*field, "purpose") == Some("NOTES") && blank(field, "value"));
     if no_fields && no_sections && files.is_empty() {
         return Ok(Without::Nothing);
     }
@@ -160,12 +150,12 @@ pub(super) fn holds(item: &SecretBytes, label: &str, value: Option<&str>) -> boo
     let Ok(document) = Document::parse(item.expose()) else { return false };
     let fields = elements(&document, document.root(), "fields").unwrap_or_default();
     let found = the_one(&document, fields, "", label).ok().flatten();
-    found.map(|field| text(&document, field, "value").unwrap_or_default()) == value
+    found.map(|field| document.text(field, "value").unwrap_or_default()) == value
 }
 
 fn the_one(document: &Document<'_>, fields: &[NodeId], key: &str, label: &str) -> Result<Option<NodeId>, Error> {
     let found: Vec<NodeId> =
-        fields.iter().copied().filter(|field| text(document, *field, "label").unwrap_or_default() == label).collect();
+        fields.iter().copied().filter(|field| document.text(*field, "label").unwrap_or_default() == label).collect();
     match found.as_slice() {
         [] => Ok(None),
         [field] => Ok(Some(*field)),
@@ -174,7 +164,7 @@ fn the_one(document: &Document<'_>, fields: &[NodeId], key: &str, label: &str) -
 }
 
 fn tags_of<'d>(document: &'d Document<'_>) -> BTreeSet<&'d str> {
-    let tags = member(document, document.root(), "tags").map(|tags| document.item(tags));
+    let tags = document.member(document.root(), "tags").map(|tags| document.item(tags));
     let Some(Node::Array(tags)) = tags else { return BTreeSet::new() };
     let text = |tag: &NodeId| match document.item(*tag) {
         Node::Text(tag) => Some(tag),

@@ -6,10 +6,10 @@
 
 use gojson::{Document, Item};
 use http::StatusCode;
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 
 use super::HOST;
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, retry_after, waiting};
 
 /// What an `ErrorResponse` is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +80,7 @@ pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str) 
         (300..=399, _) => (ErrorKind::Unavailable, "a redirect, which is not followed".to_owned()),
         _ => (ErrorKind::Malformed, format!("not as Connect does; check {HOST}")),
     };
-    let error = Error::new(kind, operation, format!("{origin} answered {code}: {text}"));
-    match (kind, retry_after(&answer.headers)) {
-        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-        _ => error,
-    }
+    waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), retry_after(&answer.headers))
 }
 
 /// The error of an answer that isn't what Connect sends.

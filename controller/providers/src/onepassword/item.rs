@@ -34,7 +34,7 @@ pub(super) fn named(json: &[u8], attribute: &str) -> Option<Vec<Named>> {
     let document = Document::parse(json).ok()?;
     let Node::Array(items) = document.item(document.root()) else { return None };
     let named = |item: &NodeId| {
-        let id = text(&document, *item, "id").filter(|id| !id.is_empty())?.to_owned();
+        let id = document.text(*item, "id").filter(|id| !id.is_empty())?.to_owned();
         Some(Named { id, name: owned(&document, *item, attribute) })
     };
     items.iter().map(named).collect()
@@ -98,23 +98,9 @@ pub(super) enum Wanted<'p> {
     File(&'p str),
 }
 
-pub(super) fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
-    match document.item(of) {
-        Node::Object(members) => members.get(name).copied(),
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::Array(_) => None,
-    }
-}
-
-pub(super) fn text<'d>(document: &'d Document<'_>, of: NodeId, name: &str) -> Option<&'d str> {
-    match document.item(member(document, of, name)?) {
-        Node::Text(text) => Some(text),
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Array(_) | Node::Object(_) => None,
-    }
-}
-
 /// The elements of an array; none if it isn't there or null, nothing if it is something else.
 pub(super) fn elements<'d>(document: &'d Document<'_>, of: NodeId, name: &str) -> Option<&'d [NodeId]> {
-    match member(document, of, name).map(|id| document.item(id)) {
+    match document.member(of, name).map(|id| document.item(id)) {
         Some(Node::Array(items)) => Some(items),
         None | Some(Node::Null) => Some(&[]),
         Some(Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::Object(_)) => None,
@@ -122,7 +108,7 @@ pub(super) fn elements<'d>(document: &'d Document<'_>, of: NodeId, name: &str) -
 }
 
 fn owned(document: &Document<'_>, of: NodeId, name: &str) -> String {
-    text(document, of, name).unwrap_or_default().to_owned()
+    document.text(of, name).unwrap_or_default().to_owned()
 }
 
 impl Item {
@@ -140,18 +126,18 @@ impl Item {
     }
 
     fn of(document: &Document<'_>, root: NodeId) -> Option<Self> {
-        let id = text(document, root, "id").filter(|id| !id.is_empty())?.to_owned();
+        let id = document.text(root, "id").filter(|id| !id.is_empty())?.to_owned();
         let sections: Vec<(&str, &str)> = elements(document, root, "sections")?
             .iter()
-            .filter_map(|section| Some((text(document, *section, "id")?, text(document, *section, "label")?)))
+            .filter_map(|section| Some((document.text(*section, "id")?, document.text(*section, "label")?)))
             .collect();
         let section = |field: NodeId| {
-            let of = member(document, field, "section")?;
-            let by_id = text(document, of, "id").and_then(|id| sections.iter().find(|(known, _)| *known == id));
-            Some(by_id.map(|(_, label)| *label).or_else(|| text(document, of, "label"))?.to_owned())
+            let of = document.member(field, "section")?;
+            let by_id = document.text(of, "id").and_then(|id| sections.iter().find(|(known, _)| *known == id));
+            Some(by_id.map(|(_, label)| *label).or_else(|| document.text(of, "label"))?.to_owned())
         };
         let field = |field: &NodeId| {
-            let value = member(document, *field, "value");
+            let value = document.member(*field, "value");
             let value = value.and_then(|value| document.bytes(value, Numbers::Literal).ok());
             Field {
                 id: owned(document, *field, "id"),
@@ -177,12 +163,12 @@ impl Item {
 
 impl File {
     fn of(document: &Document<'_>, file: NodeId) -> Self {
-        let number = |name| match document.item(member(document, file, name)?) {
+        let number = |name| match document.item(document.member(file, name)?) {
             Node::Number(number) => number.parse().ok(),
             Node::Null | Node::Bool(_) | Node::Text(_) | Node::Array(_) | Node::Object(_) => None,
         };
-        let problem = |name: &str| text(document, file, name).map(str::to_owned);
-        let content = text(document, file, "content").and_then(|content| STANDARD.decode(content).ok());
+        let problem = |name: &str| document.text(file, name).map(str::to_owned);
+        let content = document.text(file, "content").and_then(|content| STANDARD.decode(content).ok());
         let content = content.map(|bytes| Content::Bytes(SecretBytes::new(bytes)));
         let content = content.or_else(|| problem("denied").map(Content::Denied));
         let content = content.or_else(|| problem("unavailable").map(Content::Unavailable));

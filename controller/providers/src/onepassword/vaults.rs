@@ -11,7 +11,7 @@ use provider::{Calls, Error, ErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::item::{Named, is_id, named, text};
+use super::item::{Named, is_id, named};
 use super::wire::{Call, Wire};
 use super::{GET_VAULT, error};
 
@@ -83,7 +83,7 @@ async fn look_up(wire: &Wire, name: &str, calls: &dyn Calls) -> Result<String, E
     if is_id(name) {
         let answer = wire.succeed(&Call::get(GET_VAULT, &["vaults", name]), calls).await?;
         let document = Document::parse(answer.body.expose()).ok();
-        let id = document.as_ref().and_then(|document| text(document, document.root(), "id"));
+        let id = document.as_ref().and_then(|document| document.text(document.root(), "id"));
         return match id.filter(|id| *id == name) {
             Some(id) => Ok(id.to_owned()),
             None => Err(error::malformed(GET_VAULT, &wire.origin(), "a vault")),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use gojson::{Document, Html, Item, NodeId};
+use gojson::{Document, Html, Item};
 use http::{Method, StatusCode};
 use provider::{Credentials, Error, ErrorKind};
 use secret::SecretBytes;
@@ -27,11 +27,6 @@ pub(super) struct Lease {
     pub(super) renewable: bool,
 }
 
-/// A token out of a Secret: people's editors leave a line break behind it.
-pub(super) fn trimmed(token: &SecretBytes) -> SecretBytes {
-    SecretBytes::new(token.expose().trim_ascii().to_vec())
-}
-
 /// AppRole. Source: Vault HTTP API, "AppRole auth method, login".
 pub(super) async fn app_role(
     wire: &Wire,
@@ -42,9 +37,9 @@ pub(super) async fn app_role(
 ) -> Result<Lease, Error> {
     let role = match role {
         RoleId::Text(id) => SecretBytes::from(id.as_str()),
-        RoleId::Secret(selector) => trimmed(&credentials.secret_key(selector, "").await?),
+        RoleId::Secret(selector) => credentials.secret_key(selector, "").await?.trimmed(),
     };
-    let secret = trimmed(&credentials.secret_key(secret, "").await?);
+    let secret = credentials.secret_key(secret, "").await?.trimmed();
     let hint = "check the role id, the secret id and spec.provider.vault.auth.appRole.path";
     log_in(wire, mount, &[], &[("role_id", role.expose()), ("secret_id", secret.expose())], hint).await
 }
@@ -72,7 +67,7 @@ pub(super) async fn password(
     user: &str,
     password: &api::SecretKeySelector,
 ) -> Result<Lease, Error> {
-    let password = trimmed(&credentials.secret_key(password, "").await?);
+    let password = credentials.secret_key(password, "").await?.trimmed();
     let hint = format!("check spec.provider.vault.auth.{method} (path, username) and the password in its secretRef");
     log_in(wire, mount, &[user.to_owned()], &[("password", password.expose())], &hint).await
 }
@@ -108,7 +103,7 @@ async fn token_of(credentials: &dyn Credentials, jwt: &Jwt) -> Result<SecretByte
         Jwt::Secret(selector) => credentials.secret_key(selector, "token").await?,
         Jwt::Own => credentials.own_token().await?,
     };
-    Ok(trimmed(&token))
+    Ok(token.trimmed())
 }
 
 /// `user`: what follows in the path.
@@ -140,7 +135,7 @@ pub(super) async fn look_up(wire: &Wire, token: Option<&SecretBytes>) -> Result<
         Call { operation: LOOKUP, method: Method::GET, path: &path, query: None, token, body: None, login: false };
     let answer = wire.send(call).await?;
     let document = Document::parse_first(answer.body.expose()).ok();
-    let has_data = document.as_ref().and_then(|d| member(d, d.root(), "data").map(|id| d.item(id)));
+    let has_data = document.as_ref().and_then(|d| d.member(d.root(), "data").map(|id| d.item(id)));
     match (answer.status, has_data) {
         (StatusCode::OK, Some(Item::Object(_))) => Ok(()),
         (_, _) => Err(error::of_answer(&answer, LOOKUP, &wire.origin())),
@@ -189,23 +184,16 @@ fn no_token(operation: &'static str, origin: &str) -> Error {
     Error::new(ErrorKind::Malformed, operation, text)
 }
 
-fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
-    match document.item(of) {
-        Item::Object(members) => members.get(name).copied(),
-        Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,
-    }
-}
-
 /// The `auth` part of an answer.
 fn lease(answer: &Answer) -> Option<Lease> {
     let document = Document::parse_first(answer.body.expose()).ok()?;
-    let auth = member(&document, document.root(), "auth")?;
-    let Item::Text(token) = document.item(member(&document, auth, "client_token")?) else { return None };
-    let seconds = match member(&document, auth, "lease_duration").map(|id| document.item(id)) {
+    let auth = document.member(document.root(), "auth")?;
+    let Item::Text(token) = document.item(document.member(auth, "client_token")?) else { return None };
+    let seconds = match document.member(auth, "lease_duration").map(|id| document.item(id)) {
         Some(Item::Number(text)) => text.parse::<u64>().ok()?,
         _ => 0,
     };
-    let renewable = matches!(member(&document, auth, "renewable").map(|id| document.item(id)), Some(Item::Bool(true)));
+    let renewable = matches!(document.member(auth, "renewable").map(|id| document.item(id)), Some(Item::Bool(true)));
     if token.is_empty() {
         return None;
     }

@@ -3,10 +3,10 @@
 //! Vault's texts are matched against a few known ones and never shown.
 
 use http::StatusCode;
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 
 use super::SERVER;
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, retry_after, waiting};
 
 /// Texts of Vault and OpenBao that say more than the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +57,7 @@ pub(super) fn is_conflict(answer: &Answer) -> bool {
 pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str) -> Error {
     let known = known(answer.body.expose());
     let (kind, text) = sort(answer.status, known, retry_after(&answer.headers).is_some(), origin);
-    let error = Error::new(kind, operation, text);
-    match (kind, retry_after(&answer.headers)) {
-        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-        _ => error,
-    }
+    waiting(Error::new(kind, operation, text), retry_after(&answer.headers))
 }
 
 /// The error of a login that isn't a success. `hint` says what to check if the server refuses what was sent.
@@ -147,6 +143,7 @@ mod tests {
     use std::time::Duration;
 
     use http::HeaderMap;
+    use provider::Retry;
     use secret::SecretBytes;
 
     use super::*;

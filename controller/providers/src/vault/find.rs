@@ -13,7 +13,7 @@ use http::StatusCode;
 use provider::{Calls, Error, ErrorKind, Find, Gathered};
 use secret::{SecretBytes, SecretMap};
 
-use super::read::{CANNOT_READ, data, get, malformed, member, metadata, parse};
+use super::read::{CANNOT_READ, data, get, malformed, metadata, parse};
 use super::{LIST, READ, Vault, error};
 use crate::http::Answer;
 use crate::name_pattern::NamePattern;
@@ -141,8 +141,8 @@ fn names(answer: &Answer, origin: &str) -> Result<Vec<String>, Error> {
     }
     let bad = || malformed("failed to find the keys of a list".to_owned(), VaultVersion::V2);
     let document = parse(answer, origin)?;
-    let data = member(&document, document.root(), "data").ok_or_else(bad)?;
-    let keys = member(&document, data, "keys").ok_or_else(bad)?;
+    let data = document.member(document.root(), "data").ok_or_else(bad)?;
+    let keys = document.member(data, "keys").ok_or_else(bad)?;
     let Item::Array(keys) = document.item(keys) else { return Err(bad()) };
     let name = |id| match document.item(id) {
         // A folder without a name would lead back to itself.

@@ -15,7 +15,7 @@ use http::{Method, StatusCode};
 use provider::{Calls, Error, ErrorKind, Payload, Place, Push, Pushed, ReadKey, RemoteRef, Removed, Write};
 use secret::SecretBytes;
 
-use super::read::{CANNOT_READ, data, member, parse, value};
+use super::read::{CANNOT_READ, data, parse, value};
 use super::{Ask, READ, Vault, error};
 use crate::http::Answer;
 use crate::ownership::{MANAGED_BY, US, foreign, is_ours};
@@ -51,20 +51,6 @@ fn members(json: &[u8]) -> Option<Members> {
     let Item::Object(members) = document.item(document.root()) else { return None };
     let compact = |id| document.compact(id, Numbers::Literal, Html::Keep).ok().map(SecretBytes::new);
     members.iter().map(|(key, id)| Some((key.clone(), compact(*id)?))).collect()
-}
-
-fn object<'m>(members: impl IntoIterator<Item = (&'m str, &'m [u8])>) -> Vec<u8> {
-    let mut out = vec![b'{'];
-    for (key, json) in members {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        gojson::write_string(&mut out, key.as_bytes(), Html::Keep);
-        out.push(b':');
-        out.extend_from_slice(json);
-    }
-    out.push(b'}');
-    out
 }
 
 fn texts(map: &Custom) -> Vec<u8> {
@@ -143,12 +129,12 @@ fn body(members: &Members, remote: &Remote, version: VaultVersion) -> SecretByte
         VaultVersion::V1 => {
             let mark = texts(&marked(&remote.custom));
             pairs.insert(CUSTOM_METADATA, &mark);
-            object(pairs)
+            gojson::object(pairs, Html::Keep)
         }
         VaultVersion::V2 => {
-            let data = SecretBytes::new(object(pairs));
+            let data = SecretBytes::new(gojson::object(pairs, Html::Keep));
             let options = format!("{{\"cas\":{}}}", remote.version);
-            object([("data", data.expose()), ("options", options.as_bytes())])
+            gojson::object([("data", data.expose()), ("options", options.as_bytes())], Html::Keep)
         }
     })
 }
@@ -161,8 +147,8 @@ fn metadata_of(answer: &Answer, origin: &str) -> Result<Option<(Custom, u64)>, E
         _ => return Err(error::of_answer(answer, READ, origin).context(CANNOT_READ)),
     }
     let document = parse(answer, origin)?;
-    let data = member(&document, document.root(), "data");
-    let custom = data.and_then(|data| member(&document, data, CUSTOM_METADATA));
+    let data = document.member(document.root(), "data");
+    let custom = data.and_then(|data| document.member(data, CUSTOM_METADATA));
     let current = data.and_then(|data| number(&document, data, "current_version"));
     Ok(Some((custom.map(|id| strings(&document, id)).unwrap_or_default(), current.unwrap_or_default())))
 }
@@ -174,7 +160,7 @@ fn strings(document: &Document<'_>, id: gojson::NodeId) -> Custom {
 }
 
 fn number(document: &Document<'_>, of: gojson::NodeId, name: &str) -> Option<u64> {
-    match document.item(member(document, of, name)?) {
+    match document.item(document.member(of, name)?) {
         Item::Number(text) => text.parse().ok(),
         Item::Null | Item::Bool(_) | Item::Text(_) | Item::Array(_) | Item::Object(_) => None,
     }
@@ -183,8 +169,8 @@ fn number(document: &Document<'_>, of: gojson::NodeId, name: &str) -> Option<u64
 /// The number of the version that an answer about data tells of, be it deleted.
 fn version_of(answer: &Answer) -> u64 {
     let Ok(document) = Document::parse_first(answer.body.expose()) else { return 0 };
-    let data = member(&document, document.root(), "data");
-    let metadata = data.and_then(|data| member(&document, data, "metadata"));
+    let data = document.member(document.root(), "data");
+    let metadata = data.and_then(|data| document.member(data, "metadata"));
     metadata.and_then(|metadata| number(&document, metadata, "version")).unwrap_or_default()
 }
 
@@ -261,7 +247,7 @@ impl Vault {
     fn written(&self, answer: &Answer, call: &'static str) -> Result<(), Error> {
         let made = || {
             let document = Document::parse_first(answer.body.expose()).ok()?;
-            number(&document, member(&document, document.root(), "data")?, "version")
+            number(&document, document.member(document.root(), "data")?, "version")
         };
         if self.paths.version == VaultVersion::V1 || made().is_some() {
             return Ok(());
@@ -300,7 +286,7 @@ fn remote_v1(held: Option<Members>) -> Remote {
 }
 
 fn custom_body(custom: &Custom) -> SecretBytes {
-    SecretBytes::new(object([(CUSTOM_METADATA, texts(custom).as_slice())]))
+    SecretBytes::new(gojson::object([(CUSTOM_METADATA, texts(custom).as_slice())], Html::Keep))
 }
 
 #[async_trait]
@@ -400,7 +386,9 @@ mod tests {
             let got = wished(held.as_ref(), property, &value.into(), version);
             match (got, want) {
                 (Ok(got), Ok(want)) => {
-                    let pairs = got.as_ref().map(|m| object(m.iter().map(|(k, v)| (k.as_str(), v.expose()))));
+                    let pairs = got
+                        .as_ref()
+                        .map(|m| gojson::object(m.iter().map(|(k, v)| (k.as_str(), v.expose())), Html::Keep));
                     assert_eq!(pairs.map(|json| String::from_utf8(json).unwrap()).as_deref(), want, "{value}");
                 }
                 (Err(error), Err(text)) => {

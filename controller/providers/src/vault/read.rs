@@ -62,10 +62,10 @@ pub(super) fn data(answer: &Answer, version: VaultVersion, origin: &str) -> Resu
     }
     let found = answer.status == StatusCode::OK;
     let document = parse(answer, origin).map_err(|e| if found { e } else { bad() })?;
-    let outer = member(&document, document.root(), "data");
+    let outer = document.member(document.root(), "data");
     let data = match version {
         VaultVersion::V1 => outer,
-        VaultVersion::V2 => outer.and_then(|id| member(&document, id, "data")),
+        VaultVersion::V2 => outer.and_then(|id| document.member(id, "data")),
     };
     match data.map(|id| (id, document.item(id))) {
         Some((id, Item::Object(_))) if found => compact(&document, id),
@@ -95,7 +95,7 @@ pub(super) fn metadata(answer: &Answer, origin: &str) -> Result<SecretBytes, Err
         _ => return Err(error::of_answer(answer, READ, origin).context(CANNOT_READ)),
     }
     let document = parse(answer, origin)?;
-    let Some(data) = member(&document, document.root(), "data") else {
+    let Some(data) = document.member(document.root(), "data") else {
         return Err(malformed("failed to find data field".to_owned(), VaultVersion::V2));
     };
     let mut values = std::collections::BTreeMap::new();
@@ -105,11 +105,11 @@ pub(super) fn metadata(answer: &Answer, origin: &str) -> Result<SecretBytes, Err
         }
     };
     for name in SYSTEM_METADATA {
-        if let Some(id) = member(&document, data, name) {
+        if let Some(id) = document.member(data, name) {
             keep(name, id);
         }
     }
-    if let Some(Item::Object(custom)) = member(&document, data, "custom_metadata").map(|id| document.item(id)) {
+    if let Some(Item::Object(custom)) = document.member(data, "custom_metadata").map(|id| document.item(id)) {
         for (name, id) in custom {
             keep(name, *id);
         }
@@ -123,13 +123,6 @@ pub(super) fn parse<'a>(answer: &'a Answer, origin: &str) -> Result<Document<'a>
         let text = format!("{CANNOT_READ}: the answer of {origin} is not JSON; does something other than Vault answer there? check {SERVER}");
         Error::new(ErrorKind::Malformed, READ, text)
     })
-}
-
-pub(super) fn member(document: &Document<'_>, of: NodeId, name: &str) -> Option<NodeId> {
-    match document.item(of) {
-        Item::Object(members) => members.get(name).copied(),
-        Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,
-    }
 }
 
 fn compact(document: &Document<'_>, id: NodeId) -> Result<SecretBytes, Error> {

@@ -88,10 +88,10 @@ impl Session {
     /// Looks up a static token, or logs in.
     pub(super) async fn open(login: Login, wire: Arc<Wire>, credentials: Arc<dyn Credentials>) -> Result<Self, Error> {
         let source = match &login {
-            Login::Environment(token) => Source::Static(token.as_ref().map(|t| Arc::new(auth::trimmed(t)))),
+            Login::Environment(token) => Source::Static(token.as_ref().map(|t| Arc::new(t.trimmed()))),
             Login::Token(selector) => {
                 let token = credentials.secret_key(selector, "token").await?;
-                Source::Static(Some(Arc::new(auth::trimmed(&token))))
+                Source::Static(Some(Arc::new(token.trimmed())))
             }
             Login::AppRole { mount: _, role: _, secret: _ }
             | Login::Kubernetes { mount: _, role: _, jwt: _ }

@@ -1,10 +1,10 @@
 //! What an answer's status means: the one place where it is understood. Its body and reason are never shown.
 
 use http::StatusCode;
-use provider::{Error, ErrorKind, Retry};
+use provider::{Error, ErrorKind};
 
 use super::{CALL, URL};
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, retry_after, waiting};
 
 /// The error of an answer that isn't a success.
 pub(super) fn of_answer(answer: &Answer) -> Error {
@@ -23,11 +23,10 @@ pub(super) fn of_answer(answer: &Answer) -> Error {
         ErrorKind::Invalid => format!("; check {URL} and spec.provider.webhook.method"),
         _ => String::new(),
     };
-    let error = Error::new(kind, CALL, format!("endpoint gave error {}{hint}", shown(status)));
-    match (kind, retry_after(&answer.headers)) {
-        (ErrorKind::Throttled | ErrorKind::Unavailable, Some(wait)) => error.retry(Retry::After(wait)),
-        _ => error,
-    }
+    waiting(
+        Error::new(kind, CALL, format!("endpoint gave error {}{hint}", shown(status))),
+        retry_after(&answer.headers),
+    )
 }
 
 /// `404 Not Found`: the code and its usual reason.
@@ -43,6 +42,7 @@ mod tests {
     use std::time::Duration;
 
     use http::HeaderMap;
+    use provider::Retry;
     use secret::SecretBytes;
 
     use super::*;

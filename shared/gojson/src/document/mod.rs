@@ -113,6 +113,22 @@ impl<'j> Document<'j> {
         self.nodes.get(id.0).and_then(|(_, span)| self.json.get(span.clone())).unwrap_or_default()
     }
 
+    /// The member `name` of the object `of`; none if that is no object.
+    pub fn member(&self, of: NodeId, name: &str) -> Option<NodeId> {
+        match self.item(of) {
+            Item::Object(members) => members.get(name).copied(),
+            Item::Null | Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) => None,
+        }
+    }
+
+    /// The text that is the member `name` of the object `of`; none if there is none, or no text.
+    pub fn text(&self, of: NodeId, name: &str) -> Option<&str> {
+        match self.item(self.member(of, name)?) {
+            Item::Text(text) => Some(text),
+            Item::Null | Item::Bool(_) | Item::Number(_) | Item::Array(_) | Item::Object(_) => None,
+        }
+    }
+
     /// The root's members.
     ///
     /// # Errors

@@ -145,25 +145,6 @@ pub(super) fn is_same(held: &SecretBytes, wished: &SecretBytes, property: Option
     held == wished || (property.is_some() && gojson::equal(held.expose(), wished.expose()))
 }
 
-/// What is left when a property is taken out.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// It wasn't there.
-    Same,
-    /// Nothing: the secret goes.
-    Nothing,
-    Value(SecretBytes),
-}
-
-pub(super) fn without(held: &SecretBytes, property: &str) -> Rest {
-    // What isn't JSON, or no one place, was never pushed as this property.
-    match gojson::remove(held.expose(), property) {
-        Ok(Some(rest)) if gojson::equal(&rest, b"{}") || gojson::equal(&rest, b"[]") => Rest::Nothing,
-        Ok(Some(rest)) => Rest::Value(SecretBytes::new(rest)),
-        Ok(None) | Err(_) => Rest::Same,
-    }
-}
-
 /// Checks the store's settings of deletion.
 pub(super) fn deletion(settings: &AwsDeletion) -> Result<(bool, Option<i64>), Error> {
     let AwsDeletion { force_delete_without_recovery: force, recovery_window_in_days } = *settings;
@@ -256,22 +237,6 @@ mod tests {
                 (Err(error), Err(text)) => assert!(error.to_string().starts_with(text), "{error}"),
                 (got, want) => panic!("{held:?} {property:?}: {got:?}, not {want:?}"),
             }
-        }
-    }
-
-    #[test]
-    fn the_last_property_takes_the_secret_along() {
-        let value = |text: &str| Rest::Value(text.into());
-        let cases = [
-            (r#"{"a":"1","b":"2"}"#, "a", value(r#"{"b":"2"}"#)),
-            (r#"{"a":"1"}"#, "a", Rest::Nothing),
-            (r#"{"a":{"b":"1"}}"#, "a.b", Rest::Nothing),
-            (r#"["1"]"#, "0", Rest::Nothing),
-            (r#"{"a":"1"}"#, "b", Rest::Same),
-            ("canary", "b", Rest::Same),
-        ];
-        for (held, property, want) in cases {
-            assert_eq!(without(&held.into(), property), want, "{held} {property}");
         }
     }
 

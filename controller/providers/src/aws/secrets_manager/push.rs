@@ -18,10 +18,11 @@ use secret::SecretBytes;
 
 use super::super::error::{of_empty_answer, of_sdk};
 use super::super::tags::Changes;
-use super::desired::{Desired, Policy, PolicyKind, Rest, deletion, is_same, wished, without};
+use super::desired::{Desired, Policy, PolicyKind, deletion, is_same, wished};
 use super::read::NEWEST;
 use super::{DESCRIBE, GET, SecretsManager};
 use crate::ownership::{foreign, is_ours};
+use crate::property::{Rest, without};
 
 const PUSH: &str = "PushSecret";
 const CREATE: &str = "CreateSecret";

@@ -17,9 +17,9 @@ use secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Authority, invalid, metadata, now, percent_encode};
+use super::{Authority, invalid, metadata, now};
 use crate::gcp::config::url;
-use crate::http::Request;
+use crate::http::{Request, percent_encode};
 
 const OPERATION: &str = "Token";
 const VERIFICATION: &str = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";

@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 use super::federation::{ExternalAccount, Rules};
 use super::key::ServiceAccountKey;
-use super::{Ask, Authority, FORM, Granted, form, invalid};
+use super::{Ask, Authority, FORM, Granted, invalid};
 use crate::gcp::config::url;
+use crate::http::form;
 
 const OPERATION: &str = "Token";
 const FILE: &str = "the file that the environment variable GOOGLE_APPLICATION_CREDENTIALS names";

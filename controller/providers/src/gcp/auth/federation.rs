@@ -27,10 +27,10 @@ use serde_json::{Value, json};
 use super::aws::{self, MachineCredentials};
 use super::{
     ACCESS_TOKEN, ACCOUNT_TOKEN_LIFETIME, ACTS_AS, Ask, Authority, FORM, Granted, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE,
-    form, impersonation, invalid, metadata,
+    impersonation, invalid, metadata,
 };
 use crate::gcp::config::url;
-use crate::http::Request;
+use crate::http::{Request, form};
 
 const OPERATION: &str = "Token";
 const FIELD: &str = "spec.provider.gcpsm.auth.workloadIdentityFederation";

@@ -19,8 +19,9 @@ use secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Ask, Authority, FORM, Granted, LIFETIME, SCOPE, form, invalid, now, seconds};
+use super::{Ask, Authority, FORM, Granted, LIFETIME, SCOPE, invalid, now, seconds};
 use crate::gcp::config::url;
+use crate::http::form;
 
 const OPERATION: &str = "Token";
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";

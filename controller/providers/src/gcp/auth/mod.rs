@@ -27,7 +27,7 @@ use serde::Deserialize;
 use super::config::url;
 use super::error;
 use crate::environment::GcpEnvironment;
-use crate::http::{Answer, Http, Request};
+use crate::http::{Answer, Http, Request, bearer};
 use default_file::FileCredentials;
 use federation::{ExternalAccount, Federation};
 use key::ServiceAccountKey;
@@ -94,9 +94,8 @@ fn invalid(operation: &'static str, text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, operation, text)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a token request is dated; no decision depends on it")]
 fn now() -> SystemTime {
-    SystemTime::now()
+    crate::clock::now().into()
 }
 
 /// Seconds since 1970.
@@ -254,39 +253,11 @@ fn granted(answer: &Answer, operation: &'static str, origin: &str) -> Result<Gra
     Ok(Granted { token: SecretBytes::from(access_token.into_owned()), lifetime })
 }
 
-/// A form, encoded.
-fn form(fields: &[(&str, &[u8])]) -> SecretBytes {
-    let mut out = Vec::new();
-    for (name, value) in fields {
-        if !out.is_empty() {
-            out.push(b'&');
-        }
-        percent_encode(&mut out, name.as_bytes());
-        out.push(b'=');
-        percent_encode(&mut out, value);
-    }
-    SecretBytes::new(out)
-}
-
-fn percent_encode(out: &mut Vec<u8>, text: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(*byte);
-        } else {
-            out.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        }
-    }
-}
-
 /// A header that bears a token.
 pub(super) fn bearer_header(token: &SecretBytes, operation: &'static str) -> Result<HeaderValue, Error> {
-    let value = [b"Bearer ", token.expose()].concat();
-    let mut header = HeaderValue::from_bytes(&value).map_err(|_| {
+    bearer(token).ok_or_else(|| {
         Error::new(ErrorKind::Malformed, operation, "the access token holds a character that a token can't have")
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
+    })
 }
 
 #[cfg(test)]
@@ -312,11 +283,5 @@ mod tests {
             assert_eq!(got.as_ref().ok().map(|granted| granted.lifetime.as_secs()), want, "{body}");
             assert!(got.err().is_none_or(|error| !error.to_string().contains("canary")), "{body}");
         }
-    }
-
-    #[test]
-    fn forms_are_encoded_bytewise() {
-        let form = form(&[("a", "x y&=%".as_bytes()), ("b", "ü~-_.".as_bytes())]);
-        assert_eq!(form.expose_str(), Some("a=x%20y%26%3D%25&b=%C3%BC~-_."));
     }
 }
