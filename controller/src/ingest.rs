@@ -9,6 +9,7 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use api::{
     ClusterExternalSecret, ClusterPushSecret, ClusterSecretStore, ExternalSecret, PushSecret, SecretStore, StoreKind,
@@ -344,7 +345,7 @@ pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
     }
     if told && !is_checked_here(cx, &key) {
         // What another process's check says; our own is told of at once.
-        store_checked(cx, &key, ready);
+        store_checked(cx, &key, ready, clock::instant());
     }
 }
 
@@ -378,7 +379,7 @@ pub(crate) fn gone(cx: &Arc<Context>, key: &StoreKey) {
     deletions::forget(cx, key);
     cx.retire(key);
     cx.stores.wake(key.clone(), Lane::Asked);
-    store_checked(cx, key, false);
+    store_checked(cx, key, false, clock::instant());
 }
 
 /// The ExternalSecrets that read from a store.
@@ -568,14 +569,15 @@ fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
 }
 
 /// Wakes the users of a store after its check: those that wait for it or failed, and, once it is ready, those that its
-/// change concerns. A store that isn't ready leaves what is in sync alone.
-pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool) {
+/// change concerns. A store that isn't ready leaves what is in sync alone. `since` is when the outcome was known: what some
+/// of them have read from then on serves the others.
+pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool, since: Instant) {
     let lane_of = |key: Key| {
         let (in_sync, first) = cx.world.about(&key, |brief| (brief.ready == Ready::True, first_lane_of(brief)))?;
         let asked = !in_sync || (ready && cx.world.memory(&key).changes > 0);
         Some((key, first.min(if asked { Lane::Asked } else { Lane::Periodic })))
     };
     let users: Vec<(Key, Lane)> = dependants(cx, store).into_iter().filter_map(lane_of).collect();
-    cx.external_secrets.wake_all(users);
+    cx.external_secrets.wake_all_for(users, since);
     push_secret::store_checked(cx, store);
 }

@@ -100,11 +100,12 @@ fn unchecked(cx: &Arc<Context>, record: &StoreRecord, text: String, now: jiff::T
     let StoreKey { kind, namespace, name } = &record.key;
     cx.metrics.ready(kind_of(&record.key), name, namespace, ReadyStatus::True);
     let generation = record.meta.generation.unwrap_or_default();
+    let since = clock::instant();
     let earlier = cx.world.put_check(&record.key, StoreCheck { generation, ready: true });
     if earlier.is_none_or(|earlier| earlier.generation != generation) {
         tracing::error!(kind = kind.as_str(), namespace, name, error = text, "store not checked");
         cx.events.tell(subject(record), Note::warning(EventReason::InvalidStoreConfiguration, text), now);
-        store_checked(cx, &record.key, true);
+        store_checked(cx, &record.key, true, since);
     }
 }
 
@@ -133,6 +134,8 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
     let state = if ready { ReadyStatus::True } else { ReadyStatus::False };
     cx.metrics.ready(kind_of(key), &key.name, &key.namespace, state);
     let generation = record.meta.generation.unwrap_or_default();
+    // From here on some of its users read from it, before they are woken.
+    let since = clock::instant();
     let earlier = cx.world.put_check(key, StoreCheck { generation, ready });
     let first = earlier.is_none_or(|earlier| earlier.generation != generation);
     let changed = status.conditions != before.conditions;
@@ -157,7 +160,7 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
     let written = if status == before { Ok(()) } else { write(cx, record, status).await };
     let became_ready = ready && earlier.is_some_and(|earlier| !earlier.ready);
     if first || became_ready {
-        store_checked(cx, key, ready);
+        store_checked(cx, key, ready, since);
     }
     match written {
         Ok(()) if is_unreachable(checked) => Told::Unreachable,

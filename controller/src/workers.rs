@@ -30,7 +30,11 @@ impl Work<Key, StoreKey> for ExternalSecrets {
         let turn = cx.supervision.external_secrets.begin("externalsecret");
         let started = clock::instant();
         // Nobody has a value of it yet.
-        let asker = Asker { since: *asked, urgent: *lane == Lane::New };
+        let asker = Asker {
+            since: *asked,
+            urgent: *lane == Lane::New,
+            followed: cx.external_secrets.has_more_within(engine::LINGER),
+        };
         let next = external_secret::reconcile(cx, key, asker, slot).await;
         match cx.world.about(key, |brief| cx.tenure.bucket_of_kept(key, brief)) {
             Some(bucket) if cx.tenure.holds(bucket) => {

@@ -37,9 +37,14 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
 
     /// Wakes keys for one and the same reason: what is read for one of them serves the others.
     pub(crate) fn wake_all(&self, keys: impl IntoIterator<Item = (K, Lane)>) {
+        self.wake_all_for(keys, clock::instant());
+    }
+
+    /// As [`Workqueue::wake_all`], for a reason of that time.
+    pub(crate) fn wake_all_for(&self, keys: impl IntoIterator<Item = (K, Lane)>, asked: Instant) {
         let mut queue = self.lock();
         let now = clock::instant();
-        keys.into_iter().for_each(|(key, lane)| queue.wake(key, lane, now));
+        keys.into_iter().for_each(|(key, lane)| queue.wake_for(key, lane, asked, now));
         drop(queue);
         self.changed.notify_one();
     }
@@ -100,6 +105,13 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
     pub(crate) fn has_urgent(&self) -> bool {
         let queue = self.lock();
         [Lane::New, Lane::Asked, Lane::Drift].into_iter().any(|lane| queue.depth(lane) > 0)
+    }
+
+    /// Whether a key waits, if only for others of its group to end, or falls due before `soon` has gone by.
+    pub(crate) fn has_more_within(&self, soon: Duration) -> bool {
+        let queue = self.lock();
+        Lane::ALL.into_iter().any(|lane| queue.depth(lane) > 0)
+            || queue.next_timer().is_some_and(|due| due <= clock::instant() + soon)
     }
 
     /// See [`Queue::oldest_trigger`].

@@ -15,6 +15,22 @@ use crate::wait;
 /// How long anything may take that should happen at once, on a machine that does much else.
 pub const SOON: Duration = Duration::from_secs(20);
 
+const LOGIN: &str = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: app, namespace: $NS}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: reviewer, namespace: $NS}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: e2e-reviewer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:auth-delegator}
+subjects: [{kind: ServiceAccount, name: reviewer, namespace: $NS}]
+";
+
 /// What a test bed consists of.
 #[derive(Clone, Debug)]
 pub struct Parts {
@@ -121,6 +137,18 @@ impl Testbed {
     pub async fn apply(&self, namespace: &str, yaml: &str) -> Result {
         self.cluster.apply_yaml(&self.filled(namespace, yaml)).await?;
         Ok(())
+    }
+
+    /// Makes the service account `app` and lets its tokens log in to OpenBao as `role`, at the mount `kubernetes`: the
+    /// cluster vouches for them.
+    ///
+    /// # Errors
+    /// If the API server or OpenBao refuses.
+    pub async fn kubernetes_login(&self, namespace: &str, role: &str) -> Result {
+        self.apply(namespace, LOGIN).await?;
+        let reviewer = self.cluster.service_account_token(namespace, "reviewer").await?;
+        let cluster = (self.cluster.server(), self.cluster.ca(), reviewer.as_str());
+        self.openbao()?.kubernetes_auth(role, (namespace, "app"), cluster).await
     }
 
     /// The text with its placeholders filled in, as [`Testbed::apply`] says.

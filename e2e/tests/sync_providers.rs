@@ -143,28 +143,7 @@ fn vault_with_an_app_role() -> Result {
 #[test]
 fn vault_with_a_service_account_that_the_cluster_vouches_for() -> Result {
     SUITE.run("vault-kubernetes", async |bed, ns| {
-        bed.apply(
-            &ns,
-            "
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: app, namespace: $NS}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: reviewer, namespace: $NS}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: e2e-reviewer}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:auth-delegator}
-subjects: [{kind: ServiceAccount, name: reviewer, namespace: $NS}]
-",
-        )
-        .await?;
-        let reviewer = bed.cluster.service_account_token(&ns, "reviewer").await?;
-        let cluster = (bed.cluster.server(), bed.cluster.ca(), reviewer.as_str());
-        bed.openbao()?.kubernetes_auth("sync", (&ns, "app"), cluster).await?;
+        bed.kubernetes_login(&ns, "sync").await?;
         bed.openbao()?.write("kubernetes-auth/app", json!({"user": "ada"})).await?;
         let auth = "auth: {kubernetes: {mountPath: kubernetes, role: sync, serviceAccountRef: {name: app}}}";
         bed.apply(&ns, &VAULT.replace("auth: {tokenSecretRef: {name: vault-token, key: token}}", auth)).await?;
@@ -235,7 +214,7 @@ spec:
                     "data: [{secretKey: k, remoteRef: {key: aws/app, property: user, version: AWSPREVIOUS}}]",
                     &[("k", "old")],
                 ),
-                // Four are read at once, the others in one call.
+                // All eight in one call.
                 (
                     "many",
                     "data: [{secretKey: a, remoteRef: {key: aws/many-1}}, {secretKey: b, remoteRef: {key: aws/many-2}}, \

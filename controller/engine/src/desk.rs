@@ -1,8 +1,10 @@
 //! Where the reads of one store wait for their turn: permits, batches, the breaker, the pace, and the probes.
 //!
-//! Everything here is a store's own: another store's trouble takes none of its turns. Turns to write are in `writing`. Deliberately not here: who shares an
-//! answer (`flights.rs`), and the rules of breaker and pace (`breaker.rs`, `pace.rs`).
+//! Everything here is a store's own: another store's trouble takes none of its turns. Turns to write are in `writing`, the
+//! order of reads in `line`. Deliberately not here: who shares an answer (`flights.rs`), and the rules of breaker and pace
+//! (`breaker.rs`, `pace.rs`).
 
+pub(crate) mod line;
 mod writing;
 
 use std::collections::VecDeque;
@@ -16,14 +18,14 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::breaker::{Breaker, Change, Sign};
 use crate::clock;
+use crate::desk::line::{LINGER, Line, Waiting};
 use crate::flights::{Began, panicked};
-use crate::handle::FIND;
+use crate::handle::{Asker, FIND};
 use crate::identity::StoreIdentity;
 use crate::pace::Pace;
 use crate::writes::EXISTS as LOOK;
 
-/// Calls at a time that may hold several reads. While fewer are up a read goes at once, by itself; what comes meanwhile
-/// goes together when one ends.
+/// Calls at a time that may hold several reads. While as many are up, what comes waits, and goes together when one ends.
 const TOGETHER: usize = 4;
 /// Questions that are remembered for probes: with one alone, a single key in trouble would keep the breaker open.
 const SUSPECTS: usize = 8;
@@ -41,47 +43,6 @@ enum Question {
     Find(Find),
     /// A refused write is asked for as a look: it writes nothing.
     Exists(Place),
-}
-
-struct Waiting {
-    key: ReadKey,
-    began: Began,
-    deadline: Instant,
-    answer: oneshot::Sender<Result<Payload, Error>>,
-}
-
-/// Every so many reads one of those that aren't urgent goes first, so that a wave of urgent ones doesn't starve them.
-const AGEING_TURNS: u32 = 4;
-
-/// Reads in the order of their turns: those of urgent askers go before all others, but for [`AGEING_TURNS`].
-#[derive(Default)]
-struct Line {
-    urgent: VecDeque<Waiting>,
-    usual: VecDeque<Waiting>,
-    turns: u32,
-}
-
-impl Line {
-    fn push(&mut self, waiting: Waiting, urgent: bool) {
-        if urgent { self.urgent.push_back(waiting) } else { self.usual.push_back(waiting) }
-    }
-
-    fn first(&self) -> Option<&Waiting> {
-        self.urgent.front().or_else(|| self.usual.front())
-    }
-
-    /// The first reads that somebody still waits for.
-    fn take(&mut self, most: usize) -> Vec<Waiting> {
-        let in_order = std::iter::from_fn(|| {
-            self.turns = self.turns.wrapping_add(1);
-            let (first, then) = match self.turns.is_multiple_of(AGEING_TURNS) {
-                true => (&mut self.usual, &mut self.urgent),
-                false => (&mut self.urgent, &mut self.usual),
-            };
-            first.pop_front().or_else(|| then.pop_front())
-        });
-        in_order.filter(|waiting| !waiting.answer.is_closed()).take(most).collect()
-    }
 }
 
 struct State {
@@ -119,7 +80,7 @@ impl State {
     }
 
     /// The reads of the next call, if there is a permit for one.
-    fn next_call(&mut self, batch: impl Fn(&ReadKey) -> usize) -> Option<Call> {
+    fn next_call(&mut self, batch: impl Fn(&ReadKey) -> usize, now: Instant) -> Option<Call> {
         if self.in_flight >= self.pace.limit() {
             return None;
         }
@@ -127,7 +88,8 @@ impl State {
         // The backend may have refused batches since these came: then they go like all others.
         let together = most > 1;
         let mut reads = Vec::new();
-        if most > 0 && (!together || self.in_flight_together < TOGETHER) {
+        let waits = together && (self.in_flight_together >= TOGETHER || self.together.lingers(most, now));
+        if most > 0 && !waits {
             reads = self.together.take(most);
         }
         if reads.is_empty() {
@@ -197,23 +159,31 @@ impl Desk {
     }
 
     /// Reads one key when it is its turn: before all that isn't urgent, if it is.
-    pub(crate) async fn read(self: &Arc<Self>, key: &ReadKey, began: Began, urgent: bool) -> Result<Payload, Error> {
+    pub(crate) async fn read(self: &Arc<Self>, key: &ReadKey, began: Began, asker: Asker) -> Result<Payload, Error> {
+        let Asker { since: _, urgent, followed } = asker;
         let now = clock::now();
         let deadline = now + self.deadline;
+        let together = self.provider.batch(key) > 1;
         let (answer, mut answered) = oneshot::channel();
         {
             let mut state = self.lock();
             if let Some(refused) = state.refusal(|| Question::Read(key.clone()), now) {
                 return Err(refused);
             }
-            let waiting = Waiting { key: key.clone(), began: began.clone(), deadline, answer };
-            if self.provider.batch(key) > 1 {
-                state.together.push(waiting, urgent);
-            } else {
-                state.alone.push(waiting, urgent);
+            let waiting = Waiting { key: key.clone(), began: began.clone(), came: now, deadline, answer };
+            let line = if together { &mut state.together } else { &mut state.alone };
+            line.push(waiting, urgent, followed);
+        }
+        // What the same object asks for beside it comes along.
+        tokio::task::yield_now().await;
+        self.pump();
+        if together {
+            tokio::select! {
+                biased;
+                answer = &mut answered => return answer.unwrap_or_else(|_| Err(panicked())),
+                () = tokio::time::sleep_until((now + LINGER).into()) => self.pump(),
             }
         }
-        self.pump();
         let answer = tokio::select! {
             biased;
             answer = &mut answered => answer,
@@ -290,7 +260,7 @@ impl Desk {
                 }
                 return;
             }
-            let Some(call) = state.next_call(|key| self.provider.batch(key)) else { return };
+            let Some(call) = state.next_call(|key| self.provider.batch(key), now) else { return };
             drop(state);
             tokio::spawn(self.clone().call(call));
         }

@@ -8,6 +8,8 @@ use secret::{SecretBytes, SecretMap};
 use telemetry::Metrics;
 use tokio::sync::Semaphore;
 
+#[cfg(doc)]
+use crate::desk::line::LINGER;
 use crate::desk::{Desk, Recovered, late};
 use crate::flights::{Flights, Way};
 use crate::identity::StoreIdentity;
@@ -63,12 +65,14 @@ pub struct Asker {
     /// Its reads take their turns before those of all who aren't urgent. A read of such a one that it joins stays where it
     /// stands.
     pub urgent: bool,
+    /// Others are about to ask: where the backend takes many keys in one call, its reads wait for them, [`LINGER`] at most.
+    pub followed: bool,
 }
 
 impl Asker {
-    /// One who isn't urgent.
+    /// One who isn't urgent and comes alone.
     pub fn usual(since: Instant) -> Self {
-        Self { since, urgent: false }
+        Self { since, urgent: false, followed: false }
     }
 }
 
@@ -215,7 +219,7 @@ impl Handle {
     }
 
     async fn read(&self, key: &ReadKey, asker: Asker) -> Result<Arc<Counted<Payload>>, Error> {
-        let Asker { since: asked, urgent } = asker;
+        let asked = asker.since;
         loop {
             let way = self.reads.ask(
                 key,
@@ -225,7 +229,7 @@ impl Handle {
                     let (desk, common, number, key) =
                         (self.desk.clone(), self.common.clone(), self.number, key.clone());
                     async move {
-                        let answer = desk.read(&key, began.clone(), urgent).await;
+                        let answer = desk.read(&key, began.clone(), asker).await;
                         let answer = answer.map(|payload| common.reads.count(payload));
                         if let Some(began) = began.get() {
                             common.reads.put((number, key), began, &answer, || !desk.is_retired());

@@ -17,6 +17,7 @@ mod keep;
 mod pace;
 mod writes;
 
+pub use desk::line::LINGER;
 pub use handle::{Asker, Found, Handle, Limits};
 pub use identity::StoreIdentity;
 

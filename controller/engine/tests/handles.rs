@@ -121,7 +121,7 @@ async fn urgent_reads_go_before_all_others_that_wait() {
     let read = |key: &'static str, urgent: bool| {
         let handle = &handle;
         async move {
-            handle.value(&reference(key), Asker { since: start, urgent }).await.unwrap();
+            handle.value(&reference(key), Asker { urgent, ..Asker::usual(start) }).await.unwrap();
             (now() - start).as_secs()
         }
     };
@@ -134,8 +134,8 @@ async fn urgent_reads_go_before_all_others_that_wait() {
         read("f", true),
         read("g", true)
     );
-    // The first had begun; the fourth turn is that of who waited longest without urgency.
-    assert_eq!(took, (1, 4, 2, 7, 3, 5, 6));
+    // The fourth turn is that of who waited longest without urgency.
+    assert_eq!(took, (4, 6, 1, 7, 2, 3, 5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,7 +295,7 @@ async fn a_throttled_store_gets_half_as_many_calls_at_a_time_and_then_more_again
 }
 
 #[tokio::test(start_paused = true)]
-async fn reads_that_wait_go_together_and_an_idle_store_answers_at_once() {
+async fn reads_of_one_moment_go_together_and_an_idle_store_answers_at_once() {
     let store = Store::with(|store| store.batch = 20);
     let (engine, metrics) = engine(Limits::default());
     let handle = open(&engine, "store", &store).await;
@@ -303,13 +303,43 @@ async fn reads_that_wait_go_together_and_an_idle_store_answers_at_once() {
     get(&handle, "idle", start).await.unwrap();
     assert_eq!(now() - start, Duration::from_millis(100));
 
-    let names: Vec<String> = (0..45).map(|n| format!("{n}")).collect();
+    let names: Vec<String> = (0..105).map(|n| format!("{n}")).collect();
     let asked = now();
     let values = join_all(names.iter().map(|name| get(&handle, name, asked))).await;
     assert!(values.iter().all(Result::is_ok));
-    assert_eq!(*store.0.calls.lock().unwrap(), [1, 1, 1, 1, 1, 20, 20, 1]);
+    // Four calls at a time.
+    assert_eq!(*store.0.calls.lock().unwrap(), [1, 20, 20, 20, 20, 20, 5]);
     assert_eq!(now() - asked, Duration::from_millis(200));
-    assert!(metrics.encode().unwrap().contains(r#"external_secrets_batched_reads_total{provider="Test"} 40"#));
+    assert!(metrics.encode().unwrap().contains(r#"external_secrets_batched_reads_total{provider="Test"} 105"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_wait_for_those_that_follow_them_but_no_longer_than_a_second() {
+    const EACH: u64 = 30;
+    // How many come, whether the last one says that others follow, which calls are made, after how many ms the last answer.
+    let cases: &[(u64, bool, &[usize], u64)] = &[
+        (45, false, &[20, 20, 5], 44 * EACH + 100),
+        (19, false, &[19], 18 * EACH + 100),
+        (5, true, &[5], 1100),
+        (1, false, &[1], 100),
+        (1, true, &[1], 1100),
+    ];
+    for &(reads, more, calls, took) in cases {
+        let store = Store::with(|store| store.batch = 20);
+        let (_engine, handle) = alone(&store, Limits::default()).await;
+        let start = now();
+        let work = (0..reads).map(|n| {
+            let handle = &handle;
+            async move {
+                tokio::time::sleep(Duration::from_millis(n * EACH)).await;
+                let followed = more || n + 1 < reads;
+                handle.value(&reference(&n.to_string()), Asker { followed, ..Asker::usual(now()) }).await.unwrap();
+            }
+        });
+        join_all(work).await;
+        assert_eq!(*store.0.calls.lock().unwrap(), calls, "{reads} {more}");
+        assert_eq!(now() - start, Duration::from_millis(took), "{reads} {more}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,9 +355,9 @@ async fn reads_that_can_not_go_together_do_not_wait_behind_those_that_can() {
         .collect();
     let asked = now();
     join_all(references.iter().map(|reference| handle.value(reference, Asker::usual(asked)))).await;
-    // 30 alone and 4 that went at once, then 26 in two calls.
-    assert_eq!(store.calls(), 36);
-    assert_eq!(store.0.most_at_a_time.load(Ordering::SeqCst), 34);
+    // 30 alone, 30 in two calls.
+    assert_eq!(store.calls(), 32);
+    assert_eq!(store.0.most_at_a_time.load(Ordering::SeqCst), 32);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use crate::ports;
 pub struct Moto {
     address: String,
     client: Client,
-    _server: Option<Guarded>,
+    server: Option<Guarded>,
 }
 
 impl Moto {
@@ -35,7 +35,7 @@ impl Moto {
             .spawn()?;
         let client = http_client()?;
         answering(&client, &format!("{address}/moto-api/"), &mut server).await?;
-        Ok(Self { address, client, _server: Some(server) })
+        Ok(Self { address, client, server: Some(server) })
     }
 
     /// Speaks to a server that runs already, such as the demo's.
@@ -43,12 +43,17 @@ impl Moto {
     /// # Errors
     /// If no HTTP client can be made.
     pub fn at(address: &str) -> Result<Self> {
-        Ok(Self { address: address.to_owned(), client: http_client()?, _server: None })
+        Ok(Self { address: address.to_owned(), client: http_client()?, server: None })
     }
 
     /// Its URL.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// How many API calls there were so far, by the server's own log; none for one that ran already.
+    pub fn calls(&self) -> usize {
+        self.server.as_ref().map_or(0, |server| server.log().matches("\"POST / HTTP/").count())
     }
 
     /// The environment that sends a program's AWS calls here, as the reference documents it.

@@ -1,6 +1,7 @@
 //! OpenBao in dev mode, which stands for Vault: in memory, unsealed, KV v2 at `secret/` and KV v1 at `kv1/`.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -16,6 +17,16 @@ pub struct OpenBao {
     address: String,
     client: Client,
     server: Option<Guarded>,
+    audit: PathBuf,
+}
+
+/// One request, as the server's audit log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// `read`, `list`, `update`, …: a login is an `update`.
+    pub operation: String,
+    /// Without `/v1/`, such as `secret/data/app` or `auth/kubernetes/login`.
+    pub path: String,
 }
 
 /// Credentials of an AppRole.
@@ -38,15 +49,20 @@ impl OpenBao {
     pub async fn start(folder: &Path) -> Result<Self> {
         let [port] = ports::free()?;
         let address = format!("http://127.0.0.1:{port}");
+        let (config, audit) = (folder.join("openbao.hcl"), folder.join("openbao-audit.log"));
+        // Not as JSON: the server doesn't take this block so.
+        let device =
+            format!("audit \"file\" \"log\" {{ options {{ file_path = {:?} }} }}", audit.display().to_string());
+        fs::write(&config, device).context(config.display())?;
         let mut server = Launch::new("openbao", deps::backends()?.join("bao"), folder)
             .args(["server", "-dev", "-dev-no-store-token"])
             .args([format!("-dev-root-token-id={}", Self::ROOT_TOKEN)])
-            .args([format!("-dev-listen-address=127.0.0.1:{port}")])
+            .args([format!("-dev-listen-address=127.0.0.1:{port}"), format!("-config={}", config.display())])
             .env([("HOME", folder.display().to_string())])
             .spawn()?;
         let client = http_client()?;
         answering(&client, &format!("{address}/v1/sys/health"), &mut server).await?;
-        let this = Self { address, client, server: Some(server) };
+        let this = Self { address, client, server: Some(server), audit };
         this.initialised().await?;
         this.call(Method::POST, "sys/mounts/kv1", json!({"type": "kv", "options": {"version": "1"}})).await?;
         let policy = r#"path "*" { capabilities = ["read", "list"] }"#;
@@ -59,7 +75,23 @@ impl OpenBao {
     /// # Errors
     /// If no HTTP client can be made.
     pub fn at(address: &str) -> Result<Self> {
-        Ok(Self { address: address.to_owned(), client: http_client()?, server: None })
+        Ok(Self { address: address.to_owned(), client: http_client()?, server: None, audit: PathBuf::new() })
+    }
+
+    /// Every request so far, from the server's own audit log; empty for one that ran already.
+    ///
+    /// # Errors
+    /// If the log holds something else than JSON lines.
+    pub fn audit(&self) -> Result<Vec<Asked>> {
+        let log = fs::read_to_string(&self.audit).unwrap_or_default();
+        let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).context(self.audit.display()));
+        let asked = entries.filter(|entry| entry.as_ref().is_ok_and(|entry| entry["type"] == "request"));
+        let part = |entry: &Value, name| text(&entry["request"][name], name);
+        asked
+            .map(|entry| {
+                entry.and_then(|entry| Ok(Asked { operation: part(&entry, "operation")?, path: part(&entry, "path")? }))
+            })
+            .collect()
     }
 
     /// The server answers before its dev set-up is done; the mount at `secret/` is the last thing that it makes.
