@@ -14,7 +14,7 @@ use plan::data::{self, StoreName};
 use crate::clock;
 use crate::context::Context;
 use crate::external_secret::{Outcome, pause_asked, store_key, store_keys};
-use crate::ingest::dependants;
+use crate::ingest::stores::dependants;
 use crate::world::{Key, StoreKey};
 
 /// See the module.

@@ -3,17 +3,15 @@
 //! Lives here: what a change of each kind means for whom. Deliberately not here: the records (`world`), the work itself.
 
 pub(crate) mod generic;
+pub(crate) mod stores;
 #[cfg(test)]
 mod tenants;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
 
-use api::{
-    ClusterExternalSecret, ClusterPushSecret, ClusterSecretStore, ExternalSecret, PushSecret, SecretStore, StoreKind,
-};
+use api::{ClusterExternalSecret, ClusterPushSecret, ExternalSecret, PushSecret, StoreKind};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -21,7 +19,6 @@ use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
 use plan::fan_out::child;
-use plan::store;
 use plan::template::SourceKind;
 use telemetry::Lane;
 use tokio::sync::watch::Sender;
@@ -34,8 +31,7 @@ use crate::dependencies::{Dependant, Input};
 use crate::external_secret::refuse_unreadable;
 use crate::fan_out;
 use crate::push_secret;
-use crate::secret_store;
-use crate::world::{Brief, Change, Key, Memory, NamespaceSeen, Ready, SecretSeen, StoreKey, StoreRecord};
+use crate::world::{Brief, Change, Key, Memory, NamespaceSeen, Ready, SecretSeen, StoreKey};
 
 pub(crate) use watch::{Told, WATCH_SECONDS, follow, follow_labelled};
 
@@ -74,7 +70,7 @@ pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
     ];
     let mut stores = start("secretstores", cx, {
         let scope = scope.clone();
-        move |cx, listed| secret_stores(cx, listed, scope)
+        move |cx, listed| stores::secret_stores(cx, listed, scope)
     });
     if !cx.settings.checks(StoreKind::SecretStore) {
         stores = unawaited(stores);
@@ -82,7 +78,7 @@ pub(crate) fn watches(cx: &Arc<Context>, scope: &Scope) -> Vec<Watch> {
     all.push(stores);
     let (external, push) = (cx.settings.cluster_external_secrets, cx.settings.cluster_push_secrets);
     if scope.cluster_stores {
-        all.push(start("clustersecretstores", cx, cluster_secret_stores));
+        all.push(start("clustersecretstores", cx, stores::cluster_secret_stores));
         all.push(start("namespaces", cx, namespaces));
     } else if external || push {
         all.push(unawaited(start("namespaces", cx, namespaces)));
@@ -268,125 +264,6 @@ async fn push_secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
     .await;
 }
 
-async fn secret_stores(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
-    let api: Api<DeserializeGuard<SecretStore>> = namespaced(&cx, &scope);
-    stores(&cx, api, listed, StoreKind::SecretStore, StoreRecord::of_secret_store).await;
-}
-
-async fn cluster_secret_stores(cx: Arc<Context>, listed: Sender<bool>) {
-    let api: Api<DeserializeGuard<ClusterSecretStore>> = Api::all(cx.client.clone());
-    stores(&cx, api, listed, StoreKind::ClusterSecretStore, StoreRecord::of_cluster_secret_store).await;
-}
-
-async fn stores<K>(
-    cx: &Arc<Context>,
-    api: Api<DeserializeGuard<K>>,
-    listed: Sender<bool>,
-    kind: StoreKind,
-    record: impl Fn(K) -> StoreRecord,
-) where
-    K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
-{
-    let mut present = HashSet::new();
-    follow(&cx.supervision, api, listed, |told| match told {
-        Told::Restarted => present.clear(),
-        Told::Present { object: DeserializeGuard(Ok(object)), listing } => {
-            let record = record(object);
-            if listing {
-                present.insert(record.key.clone());
-            }
-            take_in(cx, record);
-        }
-        Told::Present { object: DeserializeGuard(Err(unreadable)), listing } => {
-            // What was known of it stays, and so do its users. It must not stall the others.
-            if listing {
-                present.insert(key_of(kind, &unreadable.metadata));
-            }
-            tokio::spawn(secret_store::refuse_unreadable(cx, kind, unreadable));
-        }
-        Told::Gone(object) => gone(cx, &key_of(kind, kube::Resource::meta(&object))),
-        Told::Listed => {
-            for key in cx.world.retain_stores(kind, &present) {
-                gone(cx, &key);
-            }
-            present = HashSet::new();
-        }
-    })
-    .await;
-}
-
-fn key_of(kind: StoreKind, meta: &ObjectMeta) -> StoreKey {
-    let Key { namespace, name } = Key::of(meta);
-    StoreKey { kind, namespace, name }
-}
-
-/// A store was seen in this version.
-pub(crate) fn take_in(cx: &Arc<Context>, record: StoreRecord) {
-    let key = record.key.clone();
-    let before = cx.world.store(&key);
-    let freed = before.as_ref().is_some_and(|before| before.meta.annotations != record.meta.annotations);
-    let said =
-        |record: &StoreRecord| (store::is_checked(record.status.as_ref()), store::is_ready(record.status.as_ref()));
-    let (checked, ready) = said(&record);
-    let labelled = before.as_ref().is_none_or(|before| before.meta.labels != record.meta.labels);
-    let told = before.is_some_and(|before| said(&before) != (checked, ready));
-    let change = cx.world.put_store(record);
-    if freed {
-        // Whatever stood still because of an annotation goes on, or stands still now.
-        cx.external_secrets.wake_all(dependants(cx, &key).into_iter().map(|user| (user, Lane::Asked)));
-    }
-    if freed || labelled {
-        push_secret::store_seen(cx, &key);
-    }
-    match change {
-        Change::New => cx.stores.wake(key.clone(), Lane::New),
-        Change::Relevant => store_changed(cx, &key),
-        Change::Irrelevant => {}
-    }
-    if told && !is_checked_here(cx, &key) {
-        // What another process's check says; our own is told of at once.
-        store_checked(cx, &key, ready, clock::instant());
-    }
-}
-
-/// A store's spec changed, or a credential that all its users share: its sessions are over, it is checked again, and those that use it
-/// are tried again at once.
-fn store_changed(cx: &Arc<Context>, key: &StoreKey) {
-    // Whoever opens it anew notes anew what it reads.
-    cx.world.store_depends_on_nothing(key);
-    cx.retire(key);
-    push_secret::store_changed(cx, key);
-    let users = dependants(cx, key);
-    if is_checked_here(cx, key) {
-        // The check wakes them.
-        users.iter().for_each(|user| cx.world.remember(user, Memory::changed));
-    } else {
-        try_again(cx, users);
-    }
-    cx.world.forget_check(key);
-    cx.stores.wake(key.clone(), Lane::Asked);
-}
-
-/// Whether this process checks the store, and wakes its users after that.
-fn is_checked_here(cx: &Context, key: &StoreKey) -> bool {
-    cx.settings.checks(key.kind) && cx.tenure.holds(cx.tenure.bucket_of_store(key)) && cx.world.obstacle(key).is_none()
-}
-
-/// A store isn't there any more.
-pub(crate) fn gone(cx: &Arc<Context>, key: &StoreKey) {
-    push_secret::store_seen(cx, key);
-    cx.world.remove_store(key);
-    deletions::forget(cx, key);
-    cx.retire(key);
-    cx.stores.wake(key.clone(), Lane::Asked);
-    store_checked(cx, key, false, clock::instant());
-}
-
-/// The ExternalSecrets that read from a store.
-pub(crate) fn dependants(cx: &Context, store: &StoreKey) -> Vec<Key> {
-    cx.world.external_secrets(|_, brief| brief.stores().contains(store))
-}
-
 async fn secrets(cx: Arc<Context>, listed: Sender<bool>, scope: Scope) {
     let api: Api<PartialObjectMeta<Secret>> = namespaced(&cx, &scope);
     let mut present = HashSet::new();
@@ -500,7 +377,7 @@ fn input_changed(cx: &Arc<Context>, input: &Input, version: Option<&str>) {
     }
     for store in &whole {
         apart.remove(store);
-        store_changed(cx, store);
+        stores::store_changed(cx, store);
     }
     for (store, consumers) in apart {
         consumers_changed(cx, &store, &consumers);
@@ -566,18 +443,4 @@ fn namespace_changed(cx: &Arc<Context>, namespace: &str) {
     let failing = cx.world.external_secrets(|key, brief| key.namespace == namespace && brief.ready == Ready::False);
     try_again(cx, failing);
     push_secret::namespace_changed(cx, namespace);
-}
-
-/// Wakes the users of a store after its check: those that wait for it or failed, and, once it is ready, those that its
-/// change concerns. A store that isn't ready leaves what is in sync alone. `since` is when the outcome was known: what some
-/// of them have read from then on serves the others.
-pub(crate) fn store_checked(cx: &Arc<Context>, store: &StoreKey, ready: bool, since: Instant) {
-    let lane_of = |key: Key| {
-        let (in_sync, first) = cx.world.about(&key, |brief| (brief.ready == Ready::True, first_lane_of(brief)))?;
-        let asked = !in_sync || (ready && cx.world.memory(&key).changes > 0);
-        Some((key, first.min(if asked { Lane::Asked } else { Lane::Periodic })))
-    };
-    let users: Vec<(Key, Lane)> = dependants(cx, store).into_iter().filter_map(lane_of).collect();
-    cx.external_secrets.wake_all_for(users, since);
-    push_secret::store_checked(cx, store);
 }

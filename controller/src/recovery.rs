@@ -11,7 +11,7 @@ use telemetry::Lane;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::context::Context;
-use crate::ingest::dependants;
+use crate::ingest::stores::dependants;
 use crate::push_secret;
 use crate::world::{Key, Ready, StoreKey};
 

@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::dispatch::Slot;
 use crate::events::Subject;
 use crate::external_secret::open;
-use crate::ingest::store_checked;
+use crate::ingest::stores::store_checked;
 use crate::queue::Next;
 use crate::status_write;
 use crate::world::{StoreCheck, StoreKey, StoreRecord};

@@ -185,14 +185,14 @@ pub(crate) async fn store_record(cx: &Arc<Context>, key: &StoreKey) -> Result<Op
         }
     };
     match found {
-        Ok(Some(Some(record))) => ingest::take_in(cx, record),
+        Ok(Some(Some(record))) => ingest::stores::take_in(cx, record),
         Ok(Some(None)) => {
             cx.world.put_obstacle(key, secret_store::OBSTACLE);
         }
         Err(kube::Error::Api(status)) if status.is_forbidden() => {
             cx.world.put_obstacle(key, &status.message);
         }
-        Ok(None) if known.is_some() => ingest::gone(cx, key),
+        Ok(None) if known.is_some() => ingest::stores::gone(cx, key),
         Ok(None) => cx.world.remove_store(key),
         Err(error) => return Err(error),
     }
@@ -432,10 +432,10 @@ mod tests {
         cx.world.put_external_secret(serde_json::from_value(object).unwrap());
         let key = Key { namespace: "shop".into(), name: "db".into() };
         let woken = || cx.external_secrets.gauge().0.iter().sum::<usize>();
-        ingest::take_in(&cx, record("5", json!({})));
+        ingest::stores::take_in(&cx, record("5", json!({})));
         assert!(matches!(gather(&cx, &key).await.unwrap(), Seen::StorePending));
         assert_eq!(woken(), 0);
-        ingest::take_in(&cx, record("6", json!({"conditions": [{"type": "Ready", "status": "True"}]})));
+        ingest::stores::take_in(&cx, record("6", json!({"conditions": [{"type": "Ready", "status": "True"}]})));
         assert!(matches!(gather(&cx, &key).await.unwrap(), Seen::Live(_)));
         assert_eq!(woken(), 1);
     }

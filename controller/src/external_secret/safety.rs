@@ -85,7 +85,7 @@ impl Stage {
             "spec": {"provider": {"fake": {"data": data}}},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         });
-        ingest::take_in(&self.cx, StoreRecord::of_secret_store(serde_json::from_value(store).unwrap()));
+        ingest::stores::take_in(&self.cx, StoreRecord::of_secret_store(serde_json::from_value(store).unwrap()));
     }
 
     /// One reconcile at this hour of the day; answers the writes, the condition, and what is next.
@@ -491,7 +491,7 @@ fn other_store(cx: &Arc<Context>) {
         "spec": {"provider": {"fake": {"data": []}}},
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     });
-    ingest::take_in(cx, StoreRecord::of_secret_store(serde_json::from_value(store).unwrap()));
+    ingest::stores::take_in(cx, StoreRecord::of_secret_store(serde_json::from_value(store).unwrap()));
 }
 
 #[tokio::test(start_paused = true)]

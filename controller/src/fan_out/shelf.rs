@@ -253,7 +253,7 @@ impl<D: Declared> Shelf<D> {
         (same && meta.deletion_timestamp.is_none()).then_some(round.asked)
     }
 
-    /// Its finalizer was taken away; answers whether that was the first time.
+    /// Whether its finalizer was taken away before.
     pub(crate) fn is_relieved(&self, name: &str) -> bool {
         self.lock().relieved.contains(name)
     }

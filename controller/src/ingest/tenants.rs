@@ -11,7 +11,8 @@ use plan::template::SourceKind;
 use serde_json::json;
 use telemetry::Lane;
 
-use super::{gone, input_changed};
+use super::input_changed;
+use super::stores::gone;
 use crate::clock;
 use crate::context::Context;
 use crate::dependencies::Input;

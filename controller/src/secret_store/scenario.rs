@@ -120,7 +120,7 @@ impl Stage {
             serde_json::from_value(object).unwrap()
         }
         let Some(object) = self.api.get(self.path) else {
-            return ingest::gone(&self.cx, &self.key);
+            return ingest::stores::gone(&self.cx, &self.key);
         };
         let record = match self.key.kind {
             StoreKind::SecretStore => read::<SecretStore>(object).0.map(StoreRecord::of_secret_store),
@@ -129,7 +129,7 @@ impl Stage {
             }
         };
         match record {
-            Ok(record) => ingest::take_in(&self.cx, record),
+            Ok(record) => ingest::stores::take_in(&self.cx, record),
             Err(unreadable) => refuse_unreadable(&self.cx, self.key.kind, unreadable).await,
         }
     }
