@@ -1,4 +1,4 @@
-//! The provider `webhook` (not the admission webhook): values of a plain HTTP API become Secrets.
+//! The provider `webhook` (not the admission webhook): values of an HTTPS API become Secrets.
 
 use e2e::backend::Shelf;
 use e2e::testbed::{Parts, Suite};
@@ -27,6 +27,7 @@ spec:
       result: {jsonPath: '$.data{{ if .remoteRef.property }}.{{ .remoteRef.property }}{{ end }}'}
       headers: {Authorization: 'Bearer {{ .login.token }}'}
       secrets: [{name: login, secretRef: {name: login}}]
+      caBundle: $CA
 ---
 apiVersion: external-secrets.io/v1
 kind: SecretStore
@@ -37,6 +38,7 @@ spec:
       url: $SHELF/split/{{ .remoteRef.key }}/{{ .remoteRef.property }}
       headers: {Authorization: 'Bearer {{ .login.token }}'}
       secrets: [{name: login, secretRef: {name: login}}]
+      caBundle: $CA
 ";
 
 const OBJECTS: &str = "
@@ -58,6 +60,10 @@ spec:
   - {secretKey: password, remoteRef: {key: db, property: password}}
 ";
 
+fn on(shelf: &Shelf, yaml: &str) -> String {
+    yaml.replace("$SHELF", shelf.address()).replace("$CA", &shelf.ca_bundle())
+}
+
 #[test]
 fn values_are_read_by_url_and_path() -> Result {
     SUITE.run("hook-read", async |bed, ns| {
@@ -66,7 +72,7 @@ fn values_are_read_by_url_and_path() -> Result {
         shelf.put("/split/db/user", "ada");
         shelf.put("/split/db/password", "hunter2-canary");
         bed.apply(&ns, LOGIN).await?;
-        bed.apply(&ns, &STORES.replace("$SHELF", shelf.address())).await?;
+        bed.apply(&ns, &on(&shelf, STORES)).await?;
         let store = bed.store_says(&ns, "whole", "True Valid: store validated").await?;
         assert_eq!(wait::field(&store, "/status/capabilities"), "ReadWrite");
         bed.apply(&ns, OBJECTS).await?;
@@ -103,8 +109,9 @@ spec:
       url: $SHELF/{{ .remoteRef.namespace }}/{{ .remoteRef.key }}
       headers: {Authorization: 'Bearer {{ .login.token }}'}
       secrets: [{name: login, secretRef: {name: login, namespace: $NS}}]
+      caBundle: $CA
 ";
-        bed.apply(&ns, &store.replace("$SHELF", shelf.address())).await?;
+        bed.apply(&ns, &on(&shelf, store)).await?;
         for namespace in [&ns, &other] {
             shelf.put(&format!("/{namespace}/db"), namespace);
             let object = format!(
@@ -132,12 +139,28 @@ fn a_store_works_once_its_secret_bears_the_label() -> Result {
     SUITE.run("hook-label", async |bed, ns| {
         let shelf = Shelf::start().await?;
         bed.apply(&ns, &LOGIN.replace("external-secrets.io/type: webhook", "other: label")).await?;
-        bed.apply(&ns, &STORES.replace("$SHELF", shelf.address())).await?;
+        bed.apply(&ns, &on(&shelf, STORES)).await?;
         bed.store_says(&ns, "whole", "False InvalidProviderConfig: unable to create client").await?;
         let event = bed.event(&ns, "whole", "needed label 'external-secrets.io/type: webhook'").await?;
         assert!(event.contains("spec.provider.webhook.secrets[login]"), "{event}");
         bed.apply(&ns, LOGIN).await?;
         bed.store_says(&ns, "whole", "True Valid: store validated").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_server_that_the_store_does_not_trust_is_named_with_what_to_check() -> Result {
+    SUITE.run("hook-trust", async |bed, ns| {
+        let (shelf, other) = (Shelf::start().await?, Shelf::start().await?);
+        shelf.put("/split/db/user", "ada");
+        bed.apply(&ns, LOGIN).await?;
+        bed.apply(&ns, &STORES.replace("$SHELF", shelf.address()).replace("$CA", &other.ca_bundle())).await?;
+        bed.apply(&ns, OBJECTS).await?;
+        let told = bed.says(&ns, "split", "False SecretSyncedError: could not get secret data from provider").await?;
+        let reason = wait::field(&told, "/status/failures/0/reason");
+        let why = "the server's certificate is signed by an unknown authority (give it in caBundle or caProvider)";
+        assert!(reason.to_string().contains(why), "{reason}");
         Ok(())
     })
 }
