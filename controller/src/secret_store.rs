@@ -141,10 +141,11 @@ async fn report(cx: &Arc<Context>, record: &StoreRecord, checked: &Checked, now:
     let changed = status.conditions != before.conditions;
     if failed {
         let (kind, namespace, name) = (key.kind.as_str(), &key.namespace, &key.name);
+        let error = store::logged(checked);
         if changed {
-            tracing::error!(kind, namespace, name, error = note.message, "store check failed");
+            tracing::error!(kind, namespace, name, error, "store check failed");
         } else {
-            tracing::debug!(kind, namespace, name, error = note.message, "store check failed again");
+            tracing::debug!(kind, namespace, name, error, "store check failed again");
         }
         // The next try opens it anew, with credentials as they are then.
         cx.retire(key);

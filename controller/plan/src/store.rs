@@ -78,6 +78,16 @@ pub fn verdict(previous: &SecretStoreStatus, checked: &Checked, now: Timestamp) 
     StoreVerdict { status: next, note, ready, failed, valid }
 }
 
+/// What the log says of a check that failed, in the reference's words, which users search it for.
+pub fn logged(checked: &Checked) -> Option<String> {
+    match checked {
+        Checked::BadInterval(text) => Some(text.clone()),
+        Checked::NotOpened(error) => Some(format!("could not get provider client: {error}")),
+        Checked::Opened(Validation::Failed(error), _) => Some(format!("could not validate provider: {error}")),
+        Checked::Opened(Validation::Unknown(_) | Validation::Ready, _) => None,
+    }
+}
+
 fn refused(reason: EventReason, message: &str, detail: String) -> (Condition, Note, bool, bool) {
     (status::ready("False", reason.as_str(), message, Some(detail.clone())), Note::warning(reason, detail), false, true)
 }
@@ -173,6 +183,21 @@ mod tests {
 
     fn error() -> Error {
         Error::new(ErrorKind::Unavailable, "Validate", "cannot reach http://127.0.0.1:1: connection refused")
+    }
+
+    #[test]
+    fn a_failed_check_is_logged_in_the_references_words() {
+        let text = "cannot reach http://127.0.0.1:1: connection refused";
+        let opened = |validation| Checked::Opened(validation, Capabilities::ReadOnly);
+        let cases = [
+            (Checked::NotOpened(error()), Some(format!("could not get provider client: {text}"))),
+            (opened(Validation::Failed(error())), Some(format!("could not validate provider: {text}"))),
+            (opened(Validation::Unknown(Some(error()))), None),
+            (opened(Validation::Ready), None),
+        ];
+        for (checked, want) in cases {
+            assert_eq!(logged(&checked), want, "{checked:?}");
+        }
     }
 
     #[test]
