@@ -8,10 +8,10 @@ use provider::{Calls, Error, ErrorKind};
 use reqwest::Url;
 use secret::SecretBytes;
 
-use super::auth::bearer_header;
 use super::config::Endpoint;
 use super::error::{self, Said, Subject};
 use super::session::{Bearer, Session};
+use crate::google::bearer_header;
 use crate::http::{Answer, Http, Request};
 
 /// A way to Secret Manager.

@@ -8,31 +8,33 @@ use http::{HeaderValue, Method, StatusCode};
 use provider::{Error, ErrorKind};
 use secret::SecretBytes;
 
+use super::error;
 use super::{Authority, Granted, granted};
-use crate::gcp::error;
 use crate::http::{Answer, Request};
 
 const OPERATION: &str = "Metadata";
 const TOKEN: &str = "instance/service-accounts/default/token";
 /// It is near, or not there.
 const TIMEOUT: Duration = Duration::from_secs(5);
-const HINT: &str = "spec.provider.gcpsm.auth: without it, the token is the one of the controller's own pod, which only \
-                    Google's clusters and machines have";
 
 /// The token of the service account that the controller's pod runs as.
 pub(super) async fn grant(authority: &Authority) -> Result<Granted, Error> {
-    let answer = get(authority, TOKEN, HINT).await?;
+    let answer = get(authority, TOKEN, &own(authority)).await?;
     granted(&answer, OPERATION, &origin(authority))
 }
 
-/// The id of the project.
-pub(super) async fn project(authority: &Authority) -> Result<String, Error> {
-    fact(authority, "project/project-id", "projectID").await
+/// What to check if there is no identity.
+fn own(authority: &Authority) -> String {
+    format!(
+        "{}: without credentials there, the identity is the one of the controller's own pod, which only Google's clusters \
+         and machines have",
+        authority.field
+    )
 }
 
 /// What the metadata server knows; `field` is what else could say it.
 pub(super) async fn fact(authority: &Authority, path: &str, field: &str) -> Result<String, Error> {
-    let hint = format!("spec.provider.gcpsm.{field}, which must be set where there is no metadata server of Google's");
+    let hint = format!("{field}, which must be set where there is no metadata server of Google's");
     let answer = get(authority, path, &hint).await?;
     let name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     let text = answer.body.expose_str().map(str::trim);

@@ -27,13 +27,11 @@ use serde_json::{Value, json};
 use super::aws::{self, MachineCredentials};
 use super::{
     ACCESS_TOKEN, ACCOUNT_TOKEN_LIFETIME, ACTS_AS, Ask, Authority, FORM, Granted, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE,
-    impersonation, invalid, metadata,
+    default_file, impersonation, invalid, metadata, url,
 };
-use crate::gcp::config::url;
 use crate::http::{Request, form};
 
 const OPERATION: &str = "Token";
-const FIELD: &str = "spec.provider.gcpsm.auth.workloadIdentityFederation";
 const AWS_REQUEST: &str = "urn:ietf:params:aws:token-type:aws4_request";
 const TOKEN_URL: &str = r"^https://sts\.[^/\s]+/v1/token$";
 const INFO_URL: &str = r"^https://sts\.[^/\s]+/v1/introspect$";
@@ -47,7 +45,7 @@ const OWN: [&str; 4] = ["/var/run/secrets/kubernetes.io", "/proc", "/sys", "/dev
 
 /// What the store says.
 #[derive(Debug)]
-pub(in crate::gcp) struct Federation {
+pub(crate) struct Federation {
     subject: Named,
     audience: Option<String>,
     email: Option<String>,
@@ -63,7 +61,7 @@ enum Named {
 }
 
 impl Federation {
-    pub(in crate::gcp) fn of(spec: &GcpWorkloadIdentityFederation) -> Result<Self, Error> {
+    pub(crate) fn of(spec: &GcpWorkloadIdentityFederation) -> Result<Self, Error> {
         let GcpWorkloadIdentityFederation {
             audience,
             aws_security_credentials,
@@ -90,8 +88,8 @@ impl Federation {
         Ok(Self { subject, audience, email, endpoint: external_token_endpoint.clone().unwrap_or_default() })
     }
 
-    /// See [`crate::gcp::config::Settings::namespaces`]. The configuration's must be written out.
-    pub(in crate::gcp) fn namespaces(&self) -> Vec<Option<&str>> {
+    /// See `Settings::namespaces` of the providers. The configuration's must be written out.
+    pub(crate) fn namespaces(&self) -> Vec<Option<&str>> {
         match &self.subject {
             Named::Config(_) => Vec::new(),
             Named::Account(account) => vec![account.namespace.as_deref()],
@@ -103,6 +101,7 @@ impl Federation {
     pub(super) async fn open(self, authority: &Authority) -> Result<ExternalAccount, Error> {
         let Self { subject, audience, email, endpoint } = self;
         let acting = email.as_deref().map(acting_url).transpose()?;
+        let setting = format!("{}.workloadIdentityFederation", authority.field);
         let plain = |subject: Subject, token_type: &str| -> Result<ExternalAccount, Error> {
             Ok(ExternalAccount {
                 audience: audience.clone().unwrap_or_default(),
@@ -113,6 +112,7 @@ impl Federation {
                 client: None,
                 user_project: None,
                 subject,
+                setting: setting.clone(),
             })
         };
         match subject {
@@ -122,9 +122,9 @@ impl Federation {
                 plain(subject, AWS_REQUEST)
             }
             Named::Config(reference) => {
-                let failed = |error: Error| error.context(format!("{FIELD}.credConfig"));
+                let failed = |error: Error| error.context(format!("{setting}.credConfig"));
                 let json = config(reference, authority).await.map_err(failed)?;
-                let rules = Rules::Store { endpoint: &endpoint };
+                let rules = Rules::Store { endpoint: &endpoint, setting: &setting };
                 let mut account = ExternalAccount::parse(&json, audience.as_deref(), &rules).map_err(failed)?;
                 account.acting = acting.or(account.acting);
                 Ok(account)
@@ -160,13 +160,23 @@ pub(super) fn matches(text: &str, pattern: &str, field: &str) -> Result<(), Erro
 /// Who wrote the configuration.
 pub(super) enum Rules<'a> {
     /// A store's author: it must not reach for what is the operator's.
-    Store { endpoint: &'a str },
+    Store { endpoint: &'a str, setting: &'a str },
     /// Whoever runs the operator.
     Operator,
 }
 
+impl Rules<'_> {
+    /// Where the configuration is, for errors.
+    fn setting(&self) -> &str {
+        match self {
+            Self::Store { endpoint: _, setting } => setting,
+            Self::Operator => default_file::FILE,
+        }
+    }
+}
+
 /// A checked federation.
-pub(in crate::gcp) struct ExternalAccount {
+pub(crate) struct ExternalAccount {
     audience: String,
     token_type: String,
     token_url: Url,
@@ -175,6 +185,8 @@ pub(in crate::gcp) struct ExternalAccount {
     client: Option<HeaderValue>,
     user_project: Option<String>,
     subject: Subject,
+    /// Where it was configured, for errors.
+    setting: String,
 }
 
 /// Whose token is exchanged.
@@ -272,7 +284,7 @@ impl ExternalAccount {
         let source = file.credential_source.ok_or_else(|| refused("credential_source is missing"))?;
         let subject = subject(source, rules)?;
         let at_google = token_url.host_str().is_some_and(|host| host.ends_with(&format!(".{GOOGLE}")));
-        if matches!(rules, Rules::Store { endpoint: _ }) && !at_google {
+        if matches!(rules, Rules::Store { endpoint: _, setting: _ }) && !at_google {
             // What the operator's pod can read is for nobody else.
             return Err(refused(format!("token_url: with credential_source it must be at {GOOGLE}")));
         }
@@ -294,6 +306,7 @@ impl ExternalAccount {
             client: client.transpose().map_err(|_| refused("client_id"))?,
             user_project: Some(file.workforce_pool_user_project).filter(|project| !project.is_empty()),
             subject,
+            setting: rules.setting().to_owned(),
         })
     }
 
@@ -314,7 +327,7 @@ impl ExternalAccount {
         headers.extend(self.client.clone().map(|client| (AUTHORIZATION, client)));
         let mut url = authority.sts.clone().unwrap_or_else(|| self.token_url.clone());
         url.set_path(self.token_url.path());
-        let hint = format!("{FIELD}: the audience, and whether the pool and its provider admit this identity");
+        let hint = format!("{}: the audience, and whether the pool and its provider admit this identity", self.setting);
         let ask = Ask { operation: OPERATION, url, content_type: FORM, headers, body: form(&fields), hint: &hint };
         let federated = authority.exchange(ask).await?;
         match self.acting(authority).await? {
@@ -361,7 +374,7 @@ impl ExternalAccount {
             Subject::Url { url, headers, field } => {
                 let mut request = Request::new(Method::GET, url.clone());
                 request.headers = headers.clone();
-                let hint = format!("{FIELD}.externalTokenEndpoint");
+                let hint = format!("{}: the URL that tokens are taken from", self.setting);
                 token_of(&metadata::plain(authority, request, &hint).await?, field.as_deref(), "credential_source.url")
             }
         }
@@ -408,7 +421,7 @@ fn subject(source: CredentialSource, rules: &Rules<'_>) -> Result<Subject, Error
             "one of credential_source.file, credential_source.url or credential_source.environment_id should be provided",
         ));
     }
-    if let Rules::Store { endpoint } = rules
+    if let Rules::Store { endpoint, setting: _ } = rules
         && given != *endpoint
     {
         let (given, endpoint) = (gojson::quote(&given), gojson::quote(endpoint));
@@ -420,7 +433,7 @@ fn subject(source: CredentialSource, rules: &Rules<'_>) -> Result<Subject, Error
         return Ok(Subject::File {
             path: PathBuf::from(file),
             field,
-            guarded: matches!(rules, Rules::Store { endpoint: _ }),
+            guarded: matches!(rules, Rules::Store { endpoint: _, setting: _ }),
         });
     }
     let mut all = HeaderMap::new();
@@ -537,7 +550,7 @@ mod tests {
         ];
         for (patch, want) in cases {
             let shown = patch.to_string();
-            match (parse(patch, &Rules::Store { endpoint: ENDPOINT }), want) {
+            match (parse(patch, &Rules::Store { endpoint: ENDPOINT, setting: "f" }), want) {
                 (Ok(_), None) => {}
                 (Err(error), Some(text)) => {
                     let text = format!("invalid external_account config: {text}");

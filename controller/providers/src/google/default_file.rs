@@ -12,12 +12,12 @@ use serde::Deserialize;
 
 use super::federation::{ExternalAccount, Rules};
 use super::key::ServiceAccountKey;
-use super::{Ask, Authority, FORM, Granted, invalid};
-use crate::gcp::config::url;
+use super::{Ask, Authority, FORM, Granted, invalid, url};
 use crate::http::form;
 
 const OPERATION: &str = "Token";
-const FILE: &str = "the file that the environment variable GOOGLE_APPLICATION_CREDENTIALS names";
+/// The file, for errors.
+pub(super) const FILE: &str = "the file that the environment variable GOOGLE_APPLICATION_CREDENTIALS names";
 
 /// What the file holds.
 pub(super) enum FileCredentials {

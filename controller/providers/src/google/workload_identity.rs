@@ -9,11 +9,27 @@ use secret::SecretBytes;
 
 use super::{
     ACCESS_TOKEN, ACCOUNT_TOKEN_LIFETIME, ACTS_AS, Ask, Authority, Granted, JSON, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE,
-    impersonation, metadata,
+    impersonation, invalid, metadata,
 };
 
 const BIND: &str = "GenerateIDBindToken";
-const FIELD: &str = "spec.provider.gcpsm.auth.workloadIdentity";
+
+/// These become part of a name that Google compares as text. `field` is where they are set.
+pub(crate) fn check(identity: &GcpWorkloadIdentity, field: &str) -> Result<(), Error> {
+    let GcpWorkloadIdentity { service_account_ref: _, cluster_location, cluster_name, cluster_project_id } = identity;
+    let fields = [
+        ("clusterLocation", cluster_location),
+        ("clusterName", cluster_name),
+        ("clusterProjectID", cluster_project_id),
+    ];
+    for (name, value) in fields {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        if value.as_deref().is_some_and(|value| !value.bytes().all(good)) {
+            return Err(invalid("Open", format!("{field}.{name}: it has a character that no name at Google has")));
+        }
+    }
+    Ok(())
+}
 
 pub(super) async fn grant(identity: &GcpWorkloadIdentity, authority: &Authority) -> Result<Granted, Error> {
     let account = &identity.service_account_ref;
@@ -39,7 +55,7 @@ async fn cluster(identity: &GcpWorkloadIdentity, authority: &Authority) -> Resul
     let GcpWorkloadIdentity { service_account_ref: _, cluster_location, cluster_name, cluster_project_id } = identity;
     let or_fact = async |given: &Option<String>, path: &str, field: &str, failed: &'static str| match given {
         Some(value) if !value.is_empty() => Ok(value.clone()),
-        _ => metadata::fact(authority, path, &format!("auth.workloadIdentity.{field}"))
+        _ => metadata::fact(authority, path, &format!("{}.workloadIdentity.{field}", authority.field))
             .await
             .map_err(|e| e.context(failed)),
     };
@@ -68,7 +84,9 @@ async fn bind(token: &SecretBytes, pool: &str, cluster: &str, authority: &Author
     url.set_path("/v1/identitybindingtoken");
     let body = SecretBytes::new(gojson::string_map(fields, gojson::Html::Keep));
     let hint = format!(
-        "{FIELD}: clusterProjectID, clusterLocation and clusterName, and whether workload identity is on in this cluster"
+        "{}.workloadIdentity: clusterProjectID, clusterLocation and clusterName, and whether workload identity is on in \
+         this cluster",
+        authority.field
     );
     let ask = Ask { operation: BIND, url, content_type: JSON, headers: HeaderMap::new(), body, hint: &hint };
     authority.exchange(ask).await

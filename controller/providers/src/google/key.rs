@@ -19,8 +19,7 @@ use secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Ask, Authority, FORM, Granted, LIFETIME, SCOPE, invalid, now, seconds};
-use crate::gcp::config::url;
+use super::{Ask, Authority, FORM, Granted, LIFETIME, SCOPE, invalid, now, seconds, url};
 use crate::http::form;
 
 const OPERATION: &str = "Token";
@@ -31,7 +30,7 @@ const SKEW: Duration = Duration::from_secs(10);
 const HINT: &str = "whether the service account and its key exist, token_uri of the key, and the clock of the node";
 
 /// The key, parsed.
-pub(in crate::gcp) struct ServiceAccountKey {
+pub(crate) struct ServiceAccountKey {
     email: String,
     id: String,
     pair: KeyPair,

@@ -13,9 +13,8 @@ use secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Ask, Authority, Granted, JSON, SCOPE, bearer_header, invalid};
-use crate::gcp::config::url;
-use crate::gcp::error;
+use super::error;
+use super::{Ask, Authority, Granted, JSON, SCOPE, bearer_header, invalid, url};
 
 const OPERATION: &str = "GenerateAccessToken";
 const HOST: &str = "https://iamcredentials.googleapis.com";

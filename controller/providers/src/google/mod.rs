@@ -1,14 +1,16 @@
-//! Access tokens: where one comes from, one file a method, and what the methods share.
+//! Identities at Google, for every provider that needs one: where tokens come from, one file a method, and what the methods
+//! share.
 //!
-//! Deliberately not here: when to get one (`session.rs`).
+//! Deliberately not here: when to get one (each provider's session), and what it is good for.
 
 mod aws;
 mod default_file;
-pub(super) mod federation;
+mod error;
+pub(crate) mod federation;
 mod impersonation;
 mod key;
 mod metadata;
-mod workload_identity;
+pub(crate) mod workload_identity;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -24,8 +26,6 @@ use reqwest::Url;
 use secret::SecretBytes;
 use serde::Deserialize;
 
-use super::config::url;
-use super::error;
 use crate::environment::GcpEnvironment;
 use crate::http::{Answer, Http, Request, bearer};
 use default_file::FileCredentials;
@@ -48,7 +48,7 @@ const UNSAID_LIFETIME: Duration = Duration::from_secs(300);
 const ACTS_AS: &str = "iam.gke.io/gcp-service-account";
 
 /// How a store says that it logs in.
-pub(super) enum Login {
+pub(crate) enum Login {
     /// To an emulator, without a token.
     Anonymous,
     /// Google's default chain: a file that the environment names, else the metadata server.
@@ -60,7 +60,7 @@ pub(super) enum Login {
 }
 
 /// Where an open store's tokens come from.
-pub(super) enum Source {
+pub(crate) enum Source {
     Anonymous,
     Key(Box<ServiceAccountKey>),
     WorkloadIdentity(Box<GcpWorkloadIdentity>),
@@ -74,13 +74,13 @@ pub(super) enum Source {
 }
 
 /// A token as Google granted it.
-pub(super) struct Granted {
-    pub(super) token: SecretBytes,
-    pub(super) lifetime: Duration,
+pub(crate) struct Granted {
+    pub(crate) token: SecretBytes,
+    pub(crate) lifetime: Duration,
 }
 
 /// Whom tokens are asked of, and with what.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     http: Http,
     credentials: Arc<dyn Credentials>,
     sts: Option<Url>,
@@ -88,10 +88,19 @@ pub(super) struct Authority {
     iam: Option<Url>,
     metadata: Url,
     file: Option<PathBuf>,
+    /// Where the settings are that say how to log in, for errors: `spec.provider.gcpsm.auth`.
+    field: &'static str,
 }
 
 fn invalid(operation: &'static str, text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, operation, text)
+}
+
+/// A URL out of the environment or of a constant.
+pub(crate) fn url(text: &str, setting: &str) -> Result<Url, Error> {
+    let url: Option<Url> = text.trim().parse().ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| invalid("Open", format!("{setting}: not a URL; write one such as https://host.example.org")))
 }
 
 fn now() -> SystemTime {
@@ -105,7 +114,7 @@ fn seconds(time: SystemTime) -> u64 {
 
 impl Login {
     /// The project that the login itself names.
-    pub(super) fn cluster_project(&self) -> Option<String> {
+    pub(crate) fn cluster_project(&self) -> Option<String> {
         match self {
             Self::WorkloadIdentity(identity) => identity.cluster_project_id.clone().filter(|id| !id.is_empty()),
             Self::Anonymous | Self::Default | Self::Key(_) | Self::Federation(_) => None,
@@ -113,7 +122,7 @@ impl Login {
     }
 
     /// Looks up what the login needs and checks it.
-    pub(super) async fn open(self, authority: &Authority) -> Result<Source, Error> {
+    pub(crate) async fn open(self, authority: &Authority) -> Result<Source, Error> {
         Ok(match self {
             Self::Anonymous => Source::Anonymous,
             Self::Key(selector) => {
@@ -137,7 +146,7 @@ impl Login {
 
 impl Source {
     /// The project of the credentials, where they name one.
-    pub(super) fn project(&self) -> Option<String> {
+    pub(crate) fn project(&self) -> Option<String> {
         match self {
             Self::Key(key) => key.project.clone(),
             Self::File { path: _, project } => project.clone(),
@@ -146,7 +155,7 @@ impl Source {
     }
 
     /// A fresh token; none is needed for an emulator.
-    pub(super) async fn grant(&self, authority: &Authority) -> Result<Option<Granted>, Error> {
+    pub(crate) async fn grant(&self, authority: &Authority) -> Result<Option<Granted>, Error> {
         match self {
             Self::Anonymous => Ok(None),
             Self::Key(key) => key.grant(authority).await.map(Some),
@@ -177,10 +186,12 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
 impl Authority {
-    pub(super) fn new(
+    /// `field` is where the settings are that say how to log in, for errors.
+    pub(crate) fn new(
         http: Http,
         credentials: Arc<dyn Credentials>,
         environment: &GcpEnvironment,
+        field: &'static str,
     ) -> Result<Self, Error> {
         let GcpEnvironment {
             secret_manager_endpoint: _,
@@ -206,16 +217,13 @@ impl Authority {
             iam: given(iam_credentials_endpoint, "GCP_IAMCREDENTIALS_ENDPOINT")?,
             metadata: url(&format!("http://{host}"), "the environment variable GCE_METADATA_HOST")?,
             file: application_credentials.clone(),
+            field,
         })
     }
 
-    /// The project that the cluster is in.
-    pub(super) async fn project(&self) -> Result<String, Error> {
-        metadata::project(self).await.map_err(|_| {
-            let text = "unable to find ProjectID in storeSpec: set spec.provider.gcpsm.projectID; the metadata server, \
-                        which would know the cluster's, doesn't answer";
-            invalid("Open", text)
-        })
+    /// The project that the cluster is in, by the metadata server.
+    pub(crate) async fn project(&self) -> Result<String, Error> {
+        metadata::fact(self, "project/project-id", "projectID").await
     }
 
     async fn post(&self, ask: Ask<'_>) -> Result<Answer, Error> {
@@ -254,7 +262,7 @@ fn granted(answer: &Answer, operation: &'static str, origin: &str) -> Result<Gra
 }
 
 /// A header that bears a token.
-pub(super) fn bearer_header(token: &SecretBytes, operation: &'static str) -> Result<HeaderValue, Error> {
+pub(crate) fn bearer_header(token: &SecretBytes, operation: &'static str) -> Result<HeaderValue, Error> {
     bearer(token).ok_or_else(|| {
         Error::new(ErrorKind::Malformed, operation, "the access token holds a character that a token can't have")
     })
