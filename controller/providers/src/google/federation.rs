@@ -144,7 +144,7 @@ async fn config(reference: GcpCredentialConfigRef, authority: &Authority) -> Res
 }
 
 fn acting_url(email: &str) -> Result<Url, Error> {
-    let url = impersonation::url_of(email)?;
+    let url = impersonation::url_of(email, "generateAccessToken")?;
     matches(url.as_str(), ACTING_URL, "service_account_impersonation_url")?;
     Ok(url)
 }

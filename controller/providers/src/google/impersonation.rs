@@ -28,18 +28,18 @@ pub(super) async fn grant(
     lifetime: Duration,
     authority: &Authority,
 ) -> Result<Granted, Error> {
-    by_url(&url_of(email)?, token, lifetime, authority).await
+    by_url(&url_of(email, "generateAccessToken")?, token, lifetime, authority).await
 }
 
-/// The address of the call for one service account.
-pub(super) fn url_of(email: &str) -> Result<Url, Error> {
+/// The address of a call about one service account.
+pub(super) fn url_of(email: &str, call: &str) -> Result<Url, Error> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b':');
     if !email.contains('@') || !email.bytes().all(good) {
         let text = "the Google service account to act as is no address such as name@project.iam.gserviceaccount.com; \
                     check the annotation iam.gke.io/gcp-service-account and gcpServiceAccountEmail";
         return Err(invalid(OPERATION, text));
     }
-    url(&format!("{HOST}/v1/projects/-/serviceAccounts/{email}:generateAccessToken"), "iamcredentials")
+    url(&format!("{HOST}/v1/projects/-/serviceAccounts/{email}:{call}"), "iamcredentials")
 }
 
 /// A token by the whole address of the call, which the caller has checked.

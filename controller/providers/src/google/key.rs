@@ -31,7 +31,7 @@ const HINT: &str = "whether the service account and its key exist, token_uri of 
 
 /// The key, parsed.
 pub(crate) struct ServiceAccountKey {
-    email: String,
+    pub(super) email: String,
     id: String,
     pair: KeyPair,
     token_url: Url,

@@ -9,7 +9,8 @@ mod error;
 pub(crate) mod federation;
 mod impersonation;
 mod key;
-mod metadata;
+pub(crate) mod metadata;
+pub(crate) mod signature;
 pub(crate) mod workload_identity;
 
 use std::borrow::Cow;
@@ -125,12 +126,7 @@ impl Login {
     pub(crate) async fn open(self, authority: &Authority) -> Result<Source, Error> {
         Ok(match self {
             Self::Anonymous => Source::Anonymous,
-            Self::Key(selector) => {
-                let json = authority.credentials.secret_key(&selector, "").await?;
-                let key = ServiceAccountKey::parse(json.expose())
-                    .map_err(|error| error.context("failed to process the provided JSON credentials"))?;
-                Source::Key(Box::new(key))
-            }
+            Self::Key(selector) => Source::Key(Box::new(authority.key(&selector).await?)),
             Self::WorkloadIdentity(identity) => Source::WorkloadIdentity(identity),
             Self::Federation(federation) => Source::Federation(Box::new(federation.open(authority).await?)),
             Self::Default => match &authority.file {
@@ -219,6 +215,13 @@ impl Authority {
             file: application_credentials.clone(),
             field,
         })
+    }
+
+    /// The service account key in a Secret.
+    async fn key(&self, selector: &SecretKeySelector) -> Result<ServiceAccountKey, Error> {
+        let json = self.credentials.secret_key(selector, "").await?;
+        ServiceAccountKey::parse(json.expose())
+            .map_err(|error| error.context("failed to process the provided JSON credentials"))
     }
 
     /// The project that the cluster is in, by the metadata server.

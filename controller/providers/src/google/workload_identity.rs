@@ -32,8 +32,23 @@ pub(crate) fn check(identity: &GcpWorkloadIdentity, field: &str) -> Result<(), E
 }
 
 pub(super) async fn grant(identity: &GcpWorkloadIdentity, authority: &Authority) -> Result<Granted, Error> {
+    let email = acts_as(identity, authority).await?;
+    act(identity, email.as_deref(), authority).await
+}
+
+/// The service account of Google that the one of Kubernetes acts as, if it is annotated with one.
+pub(super) async fn acts_as(identity: &GcpWorkloadIdentity, authority: &Authority) -> Result<Option<String>, Error> {
+    let annotations = authority.credentials.service_account_annotations(&identity.service_account_ref).await?;
+    Ok(annotations.get(ACTS_AS).filter(|email| !email.is_empty()).cloned())
+}
+
+/// A token of the service account of Google with this address, or else of the one of Kubernetes itself.
+pub(super) async fn act(
+    identity: &GcpWorkloadIdentity,
+    email: Option<&str>,
+    authority: &Authority,
+) -> Result<Granted, Error> {
     let account = &identity.service_account_ref;
-    let annotations = authority.credentials.service_account_annotations(account).await?;
     let (pool, cluster) =
         cluster(identity, authority).await.map_err(|e| e.context("unable to lookup workload identity"))?;
     let audiences = std::slice::from_ref(&pool);
@@ -41,7 +56,7 @@ pub(super) async fn grant(identity: &GcpWorkloadIdentity, authority: &Authority)
     let token = token.map_err(|e| e.context("unable to fetch pod token"))?.token;
     let bound = bind(&token, &pool, &cluster, authority).await;
     let bound = bound.map_err(|e| e.context("unable to fetch identitybindingtoken"))?;
-    match annotations.get(ACTS_AS).filter(|email| !email.is_empty()) {
+    match email {
         // Google's roles can be given to the Kubernetes service account itself.
         None => Ok(bound),
         Some(email) => impersonation::grant(email, &bound.token, LIFETIME, authority)

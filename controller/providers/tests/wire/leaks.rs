@@ -11,7 +11,7 @@ use tracing::Level;
 use super::onepassword;
 use super::push::{nothing, one, target};
 use crate::support::backends::Backend;
-use crate::support::gcp::{quiet_key, refused};
+use crate::support::gcp::{everywhere, key_file, quiet_key, refused};
 use crate::support::onepassword::Connect;
 use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference};
 
@@ -241,6 +241,31 @@ async fn logins_leave_no_credential_in_the_trace() {
     let text = buffer.text();
     assert!(text.len() > 500, "nothing was logged: {text}");
     assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
+}
+
+#[tokio::test]
+async fn vault_logins_by_google_leave_no_credential_in_the_trace() {
+    let buffer = listen();
+    let stub = Stub::start(|seen| match seen.path.as_str() {
+        "/token" => Reply::json(200, json!({"access_token": "leaked-access-token", "expires_in": 3600})),
+        path if path.ends_with(":signJwt") => Reply::json(200, json!({"signedJwt": "leaked-jwt"})),
+        path if path.contains("/identity?") => Reply::text(200, "leaked-jwt"),
+        path if path.ends_with("/login") => Reply::json(200, json!({"auth": {"client_token": "leaked-token"}})),
+        _ => Reply::json(200, json!({"data": {"data": {"v": "leaked-value"}}})),
+    })
+    .await;
+    let secret = json!({"secretAccessKeySecretRef": {"name": "creds", "key": "google"}});
+    for identity in [json!({"role": "r", "secretRef": secret}), json!({"role": "r"})] {
+        let spec = json!({"vault": {"server": stub.url(), "path": "kv", "auth": {"gcp": identity}}});
+        let mut opening = Opening::of(spec, Lookup::of(&[("creds/google", &key_file(&stub.url()))]));
+        opening.environment.gcp = everywhere(&stub.url());
+        let store = opening.open().await.unwrap();
+        store.read(&reference("app", None, None).read).await.unwrap();
+        store.close().await;
+    }
+    let text = buffer.text();
+    assert!(text.len() > 500, "nothing was logged: {text}");
+    assert_eq!(text.lines().find(|line| line.contains("leaked") || line.contains("PRIVATE KEY")), None);
 }
 
 #[tokio::test]

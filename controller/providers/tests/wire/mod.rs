@@ -12,4 +12,5 @@ mod leaks;
 mod onepassword;
 mod push;
 mod vault;
+mod vault_gcp;
 mod webhook;
