@@ -8,7 +8,8 @@ use super::AUTH;
 use super::names::{Names, check_location};
 use crate::environment::GcpEnvironment;
 use crate::google::federation::Federation;
-use crate::google::{Login, url, workload_identity};
+use crate::google::{Login, workload_identity};
+use crate::http::url;
 
 /// A checked store.
 pub(super) struct Settings {

@@ -17,8 +17,8 @@ use secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Authority, invalid, metadata, now, url};
-use crate::http::{Request, percent_encode};
+use super::{Authority, invalid, metadata, now};
+use crate::http::{Request, percent_encode, url};
 
 const OPERATION: &str = "Token";
 const VERIFICATION: &str = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";

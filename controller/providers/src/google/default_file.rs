@@ -12,8 +12,8 @@ use serde::Deserialize;
 
 use super::federation::{ExternalAccount, Rules};
 use super::key::ServiceAccountKey;
-use super::{Ask, Authority, FORM, Granted, invalid, url};
-use crate::http::form;
+use super::{Ask, Authority, FORM, Granted, invalid};
+use crate::http::{form, url};
 
 const OPERATION: &str = "Token";
 /// The file, for errors.

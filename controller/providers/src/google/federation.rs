@@ -27,9 +27,9 @@ use serde_json::{Value, json};
 use super::aws::{self, MachineCredentials};
 use super::{
     ACCESS_TOKEN, ACCOUNT_TOKEN_LIFETIME, ACTS_AS, Ask, Authority, FORM, Granted, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE,
-    default_file, impersonation, invalid, metadata, url,
+    default_file, impersonation, invalid, metadata,
 };
-use crate::http::{Request, form};
+use crate::http::{Request, form, url};
 
 const OPERATION: &str = "Token";
 const AWS_REQUEST: &str = "urn:ietf:params:aws:token-type:aws4_request";
@@ -308,6 +308,12 @@ impl ExternalAccount {
             subject,
             setting: rules.setting().to_owned(),
         })
+    }
+
+    /// The service account of Google that the configuration acts as.
+    pub(super) fn acts_as(&self) -> Option<String> {
+        let last = self.acting.as_ref()?.path_segments()?.next_back()?;
+        last.split_once(':').map(|(email, _)| email.to_owned())
     }
 
     pub(super) async fn grant(&self, authority: &Authority) -> Result<Granted, Error> {

@@ -1,20 +1,20 @@
-//! Acting as a service account of Google.
+//! Acting as a service account of Google, and what else one asks IAM about such an account.
 //!
 //! Source: IAM Service Account Credentials API, "generateAccessToken".
 
-use std::borrow::Cow;
 use std::time::Duration;
 
+use gojson::{Document, Item};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use provider::Error;
 use reqwest::Url;
 use secret::SecretBytes;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error;
-use super::{Ask, Authority, Granted, JSON, SCOPE, bearer_header, invalid, url};
+use super::{Ask, Authority, Granted, JSON, SCOPE, bearer_header, invalid};
+use crate::http::url;
 
 const OPERATION: &str = "GenerateAccessToken";
 const HOST: &str = "https://iamcredentials.googleapis.com";
@@ -49,25 +49,42 @@ pub(super) async fn by_url(
     lifetime: Duration,
     authority: &Authority,
 ) -> Result<Granted, Error> {
-    let mut target = authority.iam.clone().unwrap_or_else(|| url.clone());
-    target.set_path(url.path());
-    let origin = target.origin().ascii_serialization();
-    let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, bearer_header(token, OPERATION)?);
-    let body = json!({"scope": [SCOPE], "lifetime": format!("{}s", lifetime.as_secs())}).to_string().into();
-    let ask = Ask { operation: OPERATION, url: target, content_type: JSON, headers, body, hint: HINT };
-    let answer = authority.post(ask).await?;
+    let body = json!({"scope": [SCOPE], "lifetime": format!("{}s", lifetime.as_secs())});
+    let call = Call { operation: OPERATION, url, token, body, answer: "accessToken", hint: HINT };
+    // Google grants what was asked for, or refuses.
+    Ok(Granted { token: call.send(authority).await?, lifetime })
+}
 
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Body<'a> {
-        #[serde(borrow)]
-        access_token: Cow<'a, str>,
-    }
-    let body: Option<Body<'_>> = serde_json::from_slice(answer.body.expose()).ok();
-    match body.filter(|body| !body.access_token.is_empty()) {
-        // Google grants what was asked for, or refuses.
-        Some(Body { access_token }) => Ok(Granted { token: SecretBytes::from(access_token.into_owned()), lifetime }),
-        None => Err(error::no_token(OPERATION, &origin)),
+/// A call about a service account.
+pub(super) struct Call<'c> {
+    pub(super) operation: &'static str,
+    /// See [`url_of`].
+    pub(super) url: &'c Url,
+    /// Of whoever calls.
+    pub(super) token: &'c SecretBytes,
+    pub(super) body: Value,
+    /// The field of the answer that is wanted.
+    pub(super) answer: &'static str,
+    /// What to check if it is refused.
+    pub(super) hint: &'static str,
+}
+
+impl Call<'_> {
+    /// What was wanted.
+    pub(super) async fn send(self, authority: &Authority) -> Result<SecretBytes, Error> {
+        let Self { operation, url, token, body, answer: field, hint } = self;
+        let mut target = authority.iam.clone().unwrap_or_else(|| url.clone());
+        target.set_path(url.path());
+        let origin = target.origin().ascii_serialization();
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, bearer_header(token, operation)?);
+        let body = body.to_string().into();
+        let answer = authority.post(Ask { operation, url: target, content_type: JSON, headers, body, hint }).await?;
+        let document = Document::parse(answer.body.expose()).ok();
+        let wanted = document.as_ref().and_then(|d| d.member(d.root(), field).map(|id| d.item(id)));
+        match wanted {
+            Some(Item::Text(text)) if !text.is_empty() => Ok(SecretBytes::from(text)),
+            _ => Err(error::no_token(operation, &origin)),
+        }
     }
 }

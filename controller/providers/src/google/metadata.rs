@@ -43,8 +43,8 @@ pub(crate) async fn identity(audience: &str, authority: &Authority) -> Result<Se
 /// What to check if there is no identity.
 fn own(authority: &Authority) -> String {
     format!(
-        "{}: without credentials there, the identity is the one of the controller's own pod, which only Google's clusters \
-         and machines have",
+        "{}: as it is, it stands for the identity of the controller's own pod, which only Google's clusters and machines \
+         have",
         authority.field
     )
 }

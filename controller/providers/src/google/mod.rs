@@ -7,6 +7,7 @@ mod aws;
 mod default_file;
 mod error;
 pub(crate) mod federation;
+pub(crate) mod id_token;
 mod impersonation;
 mod key;
 pub(crate) mod metadata;
@@ -28,7 +29,7 @@ use secret::SecretBytes;
 use serde::Deserialize;
 
 use crate::environment::GcpEnvironment;
-use crate::http::{Answer, Http, Request, bearer};
+use crate::http::{Answer, Http, Request, bearer, url};
 use default_file::FileCredentials;
 use federation::{ExternalAccount, Federation};
 use key::ServiceAccountKey;
@@ -95,13 +96,6 @@ pub(crate) struct Authority {
 
 fn invalid(operation: &'static str, text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, operation, text)
-}
-
-/// A URL out of the environment or of a constant.
-pub(crate) fn url(text: &str, setting: &str) -> Result<Url, Error> {
-    let url: Option<Url> = text.trim().parse().ok();
-    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| invalid("Open", format!("{setting}: not a URL; write one such as https://host.example.org")))
 }
 
 fn now() -> SystemTime {

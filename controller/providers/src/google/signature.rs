@@ -4,22 +4,16 @@
 //!
 //! Source: IAM Service Account Credentials API, "signJwt".
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use api::SecretKeySelector;
 use api::provider::gcpsm::GcpWorkloadIdentity;
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use provider::Error;
 use secret::SecretBytes;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    ACTS_AS, Ask, Authority, Granted, JSON, bearer_header, error, impersonation, invalid, now, seconds,
-    workload_identity,
-};
+use super::impersonation::{self, Call};
+use super::{ACTS_AS, Authority, Granted, invalid, now, seconds, workload_identity};
 
 const OPERATION: &str = "SignJwt";
 const HINT: &str = "that the IAM Service Account Credentials API (iamcredentials.googleapis.com) is enabled, and that the \
@@ -80,31 +74,11 @@ impl SignedIn {
         authority: &Authority,
     ) -> Result<SecretBytes, Error> {
         let Self { email, granted } = self;
-        let mut url = impersonation::url_of(email, "signJwt")?;
-        if let Some(iam) = &authority.iam {
-            let path = url.path().to_owned();
-            url = iam.clone();
-            url.set_path(&path);
-        }
-        let origin = url.origin().ascii_serialization();
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, bearer_header(&granted.token, OPERATION)?);
-        let claims = claims(email, audience, seconds(now()), lifetime);
-        let body = json!({"payload": claims.to_string()}).to_string().into();
-        let answer =
-            authority.post(Ask { operation: OPERATION, url, content_type: JSON, headers, body, hint: HINT }).await?;
-
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Body<'a> {
-            #[serde(borrow)]
-            signed_jwt: Cow<'a, str>,
-        }
-        let body: Option<Body<'_>> = serde_json::from_slice(answer.body.expose()).ok();
-        match body.filter(|body| !body.signed_jwt.is_empty()) {
-            Some(Body { signed_jwt }) => Ok(SecretBytes::from(signed_jwt.into_owned())),
-            None => Err(error::no_token(OPERATION, &origin)),
-        }
+        let url = &impersonation::url_of(email, "signJwt")?;
+        let claims = claims(email, audience, seconds(now()), lifetime).to_string();
+        let body = json!({"payload": claims});
+        let token = &granted.token;
+        Call { operation: OPERATION, url, token, body, answer: "signedJwt", hint: HINT }.send(authority).await
     }
 }
 

@@ -33,6 +33,18 @@ pub(crate) fn bearer(token: &SecretBytes) -> Option<HeaderValue> {
     Some(header)
 }
 
+/// A URL that an environment variable or a constant gives. `setting` says which, for the error.
+///
+/// # Errors
+/// `Invalid` unless it is one of HTTP.
+pub(crate) fn url(text: &str, setting: &str) -> Result<reqwest::Url, Error> {
+    let url: Option<reqwest::Url> = text.trim().parse().ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(|| {
+        let text = format!("{setting}: not a URL; write one such as https://host.example.org");
+        Error::new(ErrorKind::Invalid, "Open", text)
+    })
+}
+
 /// Time to connect, TLS included.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for one request, from the first byte sent to the last byte read.

@@ -153,17 +153,29 @@ impl Google {
         if metadata {
             return Some(self.metadata(seen));
         }
-        if let Some((email, "signJwt")) = about {
-            if !self.is_good(seen) {
-                return Some(refused(401, "UNAUTHENTICATED", "canary"));
-            }
-            return Some(Reply::json(200, json!({"keyId": "1", "signedJwt": signed(email, &seen.json()["payload"])})));
+        if about.is_some_and(|(_, call)| call != "generateAccessToken") && !self.is_good(seen) {
+            return Some(refused(401, "UNAUTHENTICATED", "canary"));
         }
-        if path == "/token"
-            && fields(&seen.body).get("grant_type").is_some_and(|grant| grant.ends_with("jwt-bearer"))
-            && let Err(why) = assertion(seen)
-        {
-            return Some(Reply::json(400, json!({"error": "invalid_grant", "error_description": why})));
+        match about {
+            Some((email, "signJwt")) => {
+                let jwt = signed(email, &seen.json()["payload"]);
+                return Some(Reply::json(200, json!({"keyId": "1", "signedJwt": jwt})));
+            }
+            Some((email, "generateIdToken")) => {
+                return Some(Reply::json(200, json!({"token": signed(email, &seen.json())})));
+            }
+            _ => {}
+        }
+        if path == "/token" && fields(&seen.body).get("grant_type").is_some_and(|grant| grant.ends_with("jwt-bearer")) {
+            match assertion(seen) {
+                Ok(claims) if claims["target_audience"].is_string() => {
+                    return Some(Reply::json(200, json!({"id_token": signed("token", &claims)})));
+                }
+                Ok(_) => {}
+                Err(why) => {
+                    return Some(Reply::json(400, json!({"error": "invalid_grant", "error_description": why})));
+                }
+            }
         }
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let lifetime = self.lifetime.load(Ordering::SeqCst);

@@ -366,6 +366,36 @@ async fn federated_logins_and_pushes_to_google_leave_no_secret_in_the_trace() {
 }
 
 #[tokio::test]
+async fn akeyless_logins_by_clouds_leave_no_token_in_the_trace() {
+    let buffer = listen();
+    let stub = Stub::start(|seen| match seen.path.as_str() {
+        path if path.contains("/identity/oauth2/") => Reply::json(200, json!({"access_token": "leaked-token"})),
+        path if path.contains("/default/identity?") => Reply::text(200, "leaked-token"),
+        "/v2/auth" => Reply::json(200, json!({"token": "leaked-t"})),
+        "/v2/describe-item" => Reply::json(200, json!({"item_name": "/app", "item_type": "STATIC_SECRET"})),
+        _ => Reply::json(200, json!({"/app": "leaked-value"})),
+    })
+    .await;
+    for kind in ["gcp", "azure_ad"] {
+        let secret = |key: &str| json!({"name": "creds", "key": key});
+        let auth = json!({"secretRef": {"accessID": secret("id"), "accessType": secret("type")}});
+        let url = format!("{}/v2", stub.url());
+        let spec = json!({"akeyless": {"akeylessGWApiURL": url, "authSecretRef": auth}});
+        let mut opening = Opening::of(spec, Lookup::of(&[("creds/id", "p-1"), ("creds/type", kind)]));
+        opening.environment.gcp = everywhere(&stub.url());
+        opening.environment.azure.metadata_host = Some(stub.url());
+        let store = opening.open().await.unwrap();
+        store.read(&reference("/app", None, None).read).await.unwrap();
+    }
+    let text = buffer.text();
+    assert!(text.len() > 500, "nothing was logged: {text}");
+    // As it is, and in base64.
+    for secret in ["leaked", "bGVha2Vk"] {
+        assert_eq!(text.lines().find(|line| line.contains(secret)), None);
+    }
+}
+
+#[tokio::test]
 async fn pushes_to_akeyless_leave_no_value_in_the_trace() {
     let buffer = listen();
     let stub = crate::support::akeyless::Account::of(Vec::new()).stub().await;

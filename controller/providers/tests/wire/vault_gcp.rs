@@ -165,7 +165,7 @@ async fn what_fails_says_where_and_what_to_check() {
             Box::new(answers("/identity", || Reply::text(404, "<html>canary"))),
             ErrorKind::Malformed,
             "unable to retrieve JWT from GCE metadata service: ",
-            "spec.provider.vault.auth.gcp: without credentials there",
+            "spec.provider.vault.auth.gcp: as it is, it stands for",
         ),
         (
             json!({}),
