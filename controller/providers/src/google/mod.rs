@@ -12,6 +12,7 @@ mod impersonation;
 mod key;
 pub(crate) mod metadata;
 pub(crate) mod signature;
+mod subject;
 pub(crate) mod workload_identity;
 
 use std::borrow::Cow;
