@@ -33,13 +33,6 @@ pub(super) struct Call<'a> {
     pub(super) subject: Subject<'a>,
 }
 
-/// Reads that the caller counts by itself.
-pub(super) struct Uncounted;
-
-impl Calls for Uncounted {
-    fn made(&self, _: &'static str, _: bool) {}
-}
-
 impl Wire {
     pub(super) fn new(http: Http, endpoint: Endpoint, session: Session) -> Self {
         Self { http, endpoint, session }

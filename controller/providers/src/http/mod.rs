@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use provider::{Error, ErrorKind};
+use provider::{Calls, Error, ErrorKind};
 use reqwest::redirect;
 use secret::SecretBytes;
 
@@ -43,6 +43,13 @@ pub(crate) fn url(text: &str, setting: &str) -> Result<reqwest::Url, Error> {
         let text = format!("{setting}: not a URL; write one such as https://host.example.org");
         Error::new(ErrorKind::Invalid, "Open", text)
     })
+}
+
+/// Counts no requests: those of a read are counted by whoever asked for it.
+pub(crate) struct Uncounted;
+
+impl Calls for Uncounted {
+    fn made(&self, _: &'static str, _: bool) {}
 }
 
 /// Time to connect, TLS included.
