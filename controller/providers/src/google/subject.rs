@@ -152,7 +152,7 @@ impl Subject {
             Self::Url { url, headers, field } => {
                 let mut request = Request::new(Method::GET, url.clone());
                 request.headers = headers.clone();
-                let hint = format!("{}: the URL that tokens are taken from", setting);
+                let hint = format!("{setting}: credential_source.url");
                 token_of(&metadata::plain(authority, request, &hint).await?, field.as_deref(), "credential_source.url")
             }
         }
