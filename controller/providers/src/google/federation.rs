@@ -33,6 +33,7 @@ const INFO_URL: &str = r"^https://sts\.[^/\s]+/v1/introspect$";
 const ACTING_URL: &str = r"^https://iamcredentials\.(?:[a-z0-9-]+\.)*googleapis\.com/v1/projects/[^/]+/serviceAccounts/[a-z0-9-]+@[a-z0-9-]+\.iam\.gserviceaccount\.com:generateAccessToken$";
 /// Google's own domain.
 const GOOGLE: &str = "googleapis.com";
+
 /// What the store says.
 #[derive(Debug)]
 pub(crate) struct Federation {
