@@ -18,7 +18,7 @@ pub struct Environment {
     pub proxy: ProxyEnvironment,
     /// Variables of the provider `aws`.
     pub aws: AwsEnvironment,
-    /// Variables of the provider `azurekv`.
+    /// Variables of identities at Azure.
     pub azure: AzureEnvironment,
     /// Variables of the provider `vault`.
     pub vault: VaultEnvironment,
@@ -80,6 +80,12 @@ pub struct AzureEnvironment {
     pub federated_token_file: Option<PathBuf>,
     /// Scheme and host in place of the instance metadata service's: `AZURE_POD_IDENTITY_AUTHORITY_HOST`.
     pub metadata_host: Option<String>,
+    /// The secret of the pod's own client, where that isn't a workload identity: `AZURE_CLIENT_SECRET`.
+    pub client_secret: Option<SecretBytes>,
+    /// The cloud, in Azure's own words, of which the first that is known counts: `AZURE_ENVIRONMENT`, `AZURE_CLOUD`.
+    pub cloud_names: Vec<String>,
+    /// URL in place of the cloud's login service, as Azure's webhook sets it: `AZURE_AUTHORITY_HOST`.
+    pub authority_host: Option<String>,
 }
 
 /// The variables of Vault's own SDK that also apply here.
@@ -161,6 +167,9 @@ impl Environment {
                 tenant_id: get("AZURE_TENANT_ID"),
                 federated_token_file: get("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from),
                 metadata_host: get("AZURE_POD_IDENTITY_AUTHORITY_HOST"),
+                client_secret: get("AZURE_CLIENT_SECRET").map(SecretBytes::from),
+                cloud_names: ["AZURE_ENVIRONMENT", "AZURE_CLOUD"].into_iter().filter_map(get).collect(),
+                authority_host: get("AZURE_AUTHORITY_HOST"),
             },
             vault: VaultEnvironment {
                 ca_cert: get("VAULT_CACERT").map(PathBuf::from),
@@ -259,12 +268,18 @@ mod tests {
             ("AZURE_TENANT_ID", ""),
             ("AZURE_FEDERATED_TOKEN_FILE", "/f"),
             ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://m"),
+            ("AZURE_CLIENT_SECRET", "s"),
+            ("AZURE_CLOUD", "AzureChinaCloud"),
+            ("AZURE_AUTHORITY_HOST", "http://l"),
         ]);
         let want = AzureEnvironment {
             client_id: Some("c".to_owned()),
             tenant_id: None,
             federated_token_file: Some(PathBuf::from("/f")),
             metadata_host: Some("http://m".to_owned()),
+            client_secret: Some("s".into()),
+            cloud_names: vec!["AzureChinaCloud".to_owned()],
+            authority_host: Some("http://l".to_owned()),
         };
         assert_eq!(env.azure, want);
     }

@@ -1,8 +1,8 @@
 //! The backends: one folder each, all with the shape of [`provider::Provider`]. Read `fake` first.
 //!
 //! Lives here: [`open`], which turns a store's settings into a provider, and what the folders share: the HTTP layer
-//! (`http`), the process's environment, CA bundles, retry settings, clock and chance for templates, and what pushes have
-//! in common: their metadata (`push_metadata`) and the mark of what is ours (`ownership`).
+//! (`http`), identities at Google and Azure (`google`, `entra`), the process's environment, CA bundles, retry settings, clock and chance for
+//! templates, and what pushes have in common: their metadata (`push_metadata`) and the mark of what is ours (`ownership`).
 //! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
@@ -12,9 +12,11 @@ mod azurekv;
 mod bearer;
 mod ca;
 mod clock;
+mod entra;
 mod environment;
 mod fake;
 mod gcp;
+mod google;
 mod http;
 mod ibm;
 mod kubernetes;

@@ -14,9 +14,11 @@ use http::header::DATE;
 use provider::{Credentials, Error, ErrorKind};
 use secret::SecretBytes;
 
+use super::cloud::Cloud;
 use super::config::{self, Jwt};
 use super::wire::{Field, Wire};
 use super::{Command, SERVER, error};
+use crate::OpenContext;
 use crate::bearer::{Grant, Login};
 use crate::http::Answer;
 
@@ -36,6 +38,7 @@ pub(super) struct Auth {
 enum Method {
     AccessKey { id: SecretBytes, key: SecretBytes },
     Kubernetes { id: String, config: String, jwt: Jwt },
+    Cloud { id: SecretBytes, cloud: Cloud },
 }
 
 fn invalid(text: &str) -> Error {
@@ -44,14 +47,11 @@ fn invalid(text: &str) -> Error {
 
 impl Auth {
     /// Looks up what the login needs.
-    pub(super) async fn open(
-        login: config::Login,
-        wire: Arc<Wire>,
-        credentials: Arc<dyn Credentials>,
-    ) -> Result<Self, Error> {
+    pub(super) async fn open(login: config::Login, wire: Arc<Wire>, cx: &OpenContext<'_>) -> Result<Self, Error> {
+        let credentials = Arc::clone(&cx.credentials);
         let method = match login {
-            config::Login::Access { id, kind, parameter } => {
-                access(&id, &kind, parameter.as_ref(), credentials.as_ref()).await?
+            config::Login::Access { id, kind, parameter, account } => {
+                access(&id, &kind, parameter.as_ref(), account, cx).await?
             }
             config::Login::Kubernetes { id, config, jwt } => {
                 if let Jwt::Secret(selector) = &jwt {
@@ -68,10 +68,11 @@ async fn access(
     id: &api::SecretKeySelector,
     kind: &api::SecretKeySelector,
     parameter: Option<&api::SecretKeySelector>,
-    credentials: &dyn Credentials,
+    account: Option<api::ServiceAccountSelector>,
+    cx: &OpenContext<'_>,
 ) -> Result<Method, Error> {
     let look_up = async |selector, what: &str| {
-        let found = credentials.secret_key(selector, "").await;
+        let found = cx.credentials.secret_key(selector, "").await;
         found.map(|value| value.trimmed()).map_err(|error| error.context(format!("could not fetch {what} secret")))
     };
     let id = look_up(id, "AccessID").await?;
@@ -96,14 +97,19 @@ async fn access(
         b"k8s" => Err(invalid(
             "kubernetes auth configuration is required: set authSecretRef.kubernetesAuth in place of secretRef",
         )),
-        cloud @ (b"aws_iam" | b"gcp" | b"azure_ad") => {
-            let cloud = String::from_utf8_lossy(cloud);
+        b"gcp" => Ok(Method::Cloud { id, cloud: Cloud::google(key.as_ref(), cx)? }),
+        b"azure_ad" => Ok(Method::Cloud { id, cloud: Cloud::azure(key.as_ref(), account, cx)? }),
+        b"aws_iam" => {
             let text = format!(
-                "the access type {cloud} is not supported yet; write api_key or access_key into {at}, or use kubernetesAuth"
+                "the access type aws_iam is not supported yet; write api_key, access_key, gcp or azure_ad into {at}, or use \
+                 kubernetesAuth"
             );
             Err(Error::new(ErrorKind::Unsupported, AUTH, text))
         }
-        _ => Err(invalid(&format!("unable to determine provider: {at} holds none of api_key, access_key"))),
+        _ => {
+            let text = format!("unable to determine provider: {at} holds none of api_key, access_key, gcp, azure_ad");
+            Err(invalid(&text))
+        }
     }
 }
 
@@ -127,6 +133,15 @@ impl Auth {
                 let hint =
                     "check the access id and access key that spec.provider.akeyless.authSecretRef.secretRef refers to";
                 (self.wire.post(&Command::new(AUTH, "auth", &fields), None).await?, hint)
+            }
+            Method::Cloud { id, cloud } => {
+                let proof = cloud.id().await?;
+                let fields = [
+                    ("access-type", Field::Text(cloud.access_type())),
+                    ("access-id", Field::Secret(id)),
+                    ("cloud-id", Field::Secret(&proof)),
+                ];
+                (self.wire.post(&Command::new(AUTH, "auth", &fields), None).await?, cloud.hint())
             }
             Method::Kubernetes { id, config, jwt } => {
                 let jwt = match jwt {

@@ -31,7 +31,13 @@ pub(super) enum Server {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Login {
     /// With an access id, and a type of access that a Secret names.
-    Access { id: SecretKeySelector, kind: SecretKeySelector, parameter: Option<SecretKeySelector> },
+    Access {
+        id: SecretKeySelector,
+        kind: SecretKeySelector,
+        parameter: Option<SecretKeySelector>,
+        /// Whose identity at a cloud it is, if not the controller's.
+        account: Option<ServiceAccountSelector>,
+    },
     /// With a service account's token.
     Kubernetes { id: String, config: String, jwt: Jwt },
 }
@@ -52,11 +58,10 @@ impl Settings {
     pub(super) fn of(spec: &AkeylessProvider) -> Result<Self, Error> {
         let AkeylessProvider { akeyless_gw_api_url, auth_secret_ref, ca_bundle: _, ca_provider: _, ignore_cache } =
             spec;
-        // The service account stands for an identity at Azure, which is refused by name once the type is known.
-        let AkeylessAuth { kubernetes_auth, secret_ref, service_account_ref: _ } = auth_secret_ref;
+        let AkeylessAuth { kubernetes_auth, secret_ref, service_account_ref } = auth_secret_ref;
         let login = match (kubernetes_auth, secret_ref) {
             (Some(auth), _) => kubernetes(auth)?,
-            (None, Some(auth)) => access(auth)?,
+            (None, Some(auth)) => access(auth, service_account_ref.as_ref())?,
             (None, None) => {
                 return Err(invalid(
                     "missing Auth in store config: set secretRef or kubernetesAuth below spec.provider.akeyless.authSecretRef",
@@ -69,10 +74,11 @@ impl Settings {
     /// The namespaces that the needed selectors name.
     pub(super) fn namespaces(&self) -> Vec<Option<&str>> {
         match &self.login {
-            Login::Access { id, kind, parameter } => [Some(id), Some(kind), parameter.as_ref()]
+            Login::Access { id, kind, parameter, account } => [Some(id), Some(kind), parameter.as_ref()]
                 .into_iter()
                 .flatten()
                 .map(|s| s.namespace.as_deref())
+                .chain(account.as_ref().map(|account| account.namespace.as_deref()))
                 .collect(),
             Login::Kubernetes { id: _, config: _, jwt: Jwt::Requested(account) } => vec![account.namespace.as_deref()],
             Login::Kubernetes { id: _, config: _, jwt: Jwt::Secret(token) } => vec![token.namespace.as_deref()],
@@ -102,7 +108,7 @@ fn kubernetes(auth: &AkeylessKubernetesAuth) -> Result<Login, Error> {
     Ok(Login::Kubernetes { id: access_id.clone(), config: k8s_conf_name.clone(), jwt })
 }
 
-fn access(auth: &AkeylessSecretRef) -> Result<Login, Error> {
+fn access(auth: &AkeylessSecretRef, account: Option<&ServiceAccountSelector>) -> Result<Login, Error> {
     let AkeylessSecretRef { access_id, access_type, access_type_param } = auth;
     let named = |selector: &Option<SecretKeySelector>| {
         selector.clone().filter(|selector| selector.name.as_deref().is_some_and(|name| !name.is_empty()))
@@ -116,6 +122,7 @@ fn access(auth: &AkeylessSecretRef) -> Result<Login, Error> {
         id: needed("accessID", access_id)?,
         kind: needed("accessType", access_type)?,
         parameter: named(access_type_param),
+        account: account.cloned(),
     })
 }
 

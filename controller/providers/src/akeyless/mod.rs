@@ -1,10 +1,13 @@
 //! The provider `akeyless`: Akeyless, or a gateway of it, over its REST API of version 2.
 //!
-//! `config.rs` checks the settings, `wire.rs` sends requests, `auth.rs` logs in, `item.rs` tells what an item is, `read.rs`
+//! `config.rs` checks the settings, `wire.rs` sends requests, `auth.rs` logs in (with `cloud.rs` and
+//! `azure.rs` for identities of clouds), `item.rs` tells what an item is, `read.rs`
 //! reads and picks values, `find.rs` finds, `push.rs` writes, `error.rs` sorts what Akeyless says.
 //! API: <https://docs.akeyless.io/reference>. For users: `docs/providers/akeyless.md`.
 
 mod auth;
+mod azure;
+mod cloud;
 mod config;
 mod error;
 mod find;
@@ -34,6 +37,9 @@ use wire::{Field, Wire};
 const METRIC_NAME: &str = "AKEYLESSLESS/SecretsManager";
 const SERVER: &str = "spec.provider.akeyless.akeylessGWApiURL";
 
+/// Where the login by an access id is set.
+const AUTH_FIELD: &str = "spec.provider.akeyless.authSecretRef";
+
 const DESCRIBE: &str = "DescribeItem";
 const GET_STATIC: &str = "GetSecretValue";
 
@@ -57,7 +63,7 @@ pub(crate) async fn open(spec: &AkeylessProvider, cx: &OpenContext<'_>) -> Resul
     let http = cx.http.get(&TlsSettings { roots, identity: None })?;
     let Settings { server, login, ignore_cache } = settings;
     let wire = Arc::new(Wire::new(http, server));
-    let auth = Auth::open(login, Arc::clone(&wire), Arc::clone(&cx.credentials)).await?;
+    let auth = Auth::open(login, Arc::clone(&wire), cx).await?;
     Ok(Box::new(Akeyless { wire, bearers: Bearers::new(auth), ignore_cache }))
 }
 

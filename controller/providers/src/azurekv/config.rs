@@ -9,14 +9,13 @@ use api::{SecretKeySelector, ServiceAccountSelector};
 use provider::{Error, ErrorKind};
 use reqwest::Url;
 
+use crate::entra::{Authority, METADATA};
 use crate::environment::AzureEnvironment;
 
 const OPEN: &str = "Open";
 pub(super) const VAULT_URL: &str = "spec.provider.azurekv.vaultUrl";
 const ENVIRONMENT_TYPE: &str = "spec.provider.azurekv.environmentType";
 const AUTHORITY: &str = "spec.provider.azurekv.customCloudConfig.activeDirectoryEndpoint";
-/// The instance metadata service, the same on every node of every cloud.
-const METADATA: &str = "http://169.254.169.254";
 
 /// A checked store.
 #[derive(Debug)]
@@ -27,14 +26,6 @@ pub(super) struct Settings {
     /// Whom tokens are good for, such as `https://vault.azure.net`. `None`: the vault says it when it is asked.
     pub(super) resource: Option<String>,
     pub(super) login: Login,
-}
-
-/// The login service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Authority {
-    pub(super) url: Url,
-    /// The setting that decides on it, for errors.
-    pub(super) setting: &'static str,
 }
 
 /// How to get a token.
@@ -92,8 +83,15 @@ impl Settings {
             tenant_id,
             use_azure_sdk,
         } = spec;
-        let AzureEnvironment { client_id: own_client, tenant_id: own_tenant, federated_token_file, metadata_host } =
-            environment;
+        let AzureEnvironment {
+            client_id: own_client,
+            tenant_id: own_tenant,
+            federated_token_file,
+            metadata_host,
+            client_secret: _, // The reference's azurekv reads no more than these four.
+            cloud_names: _,
+            authority_host: _,
+        } = environment;
         let vault = http_url(vault_url, VAULT_URL, "https://team.vault.azure.net")?;
         let (authority, resource) = cloud(*environment_type, custom_cloud_config.as_ref(), *use_azure_sdk)?;
         let tenant_id = filled(tenant_id.as_deref()).map(str::to_owned);

@@ -1,7 +1,7 @@
 //! The provider `azurekv`: secrets, keys and certificates of Azure Key Vault, over its REST API.
 //!
-//! `config.rs` checks the settings, `object.rs` understands remote keys, `auth.rs` logs in (with `certificate.rs` for client
-//! certificates), `session.rs` keeps the token, `wire.rs` sends requests, `bundle.rs` reads answers, `read.rs` reads and picks values,
+//! `config.rs` checks the settings, `object.rs` understands remote keys, `auth.rs` knows who logs in (with
+//! `certificate.rs` for client certificates; `crate::entra` sends the requests), `session.rs` keeps the token, `wire.rs` sends requests, `bundle.rs` reads answers, `read.rs` reads and picks values,
 //! `find.rs` lists, `push.rs` writes (with `jwk.rs` for keys), `error.rs` sorts what Azure says.
 //! API: <https://learn.microsoft.com/rest/api/keyvault/>. For users: `docs/providers/azurekv.md`.
 

@@ -11,8 +11,9 @@ use secret::SecretBytes;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::auth::{self, Lease};
+use super::auth;
 use super::config::Login;
+use crate::entra::Lease;
 use crate::http::Http;
 
 /// A token younger than this that is refused isn't replaced: a new one would be refused too.

@@ -1,13 +1,15 @@
 //! Settings of `gcpsm`: from the spec and the environment to what the rest needs. Pure.
 
-use api::provider::gcpsm::{GcpAuth, GcpSecretRef, GcpSmProvider, GcpWorkloadIdentity, GcpWorkloadIdentityFederation};
+use api::provider::gcpsm::{GcpAuth, GcpSecretRef, GcpSmProvider, GcpWorkloadIdentityFederation};
 use provider::{Error, ErrorKind};
 use reqwest::Url;
 
-use super::auth::Login;
-use super::auth::federation::Federation;
+use super::AUTH;
 use super::names::{Names, check_location};
 use crate::environment::GcpEnvironment;
+use crate::google::federation::Federation;
+use crate::google::{Login, workload_identity};
+use crate::http::url;
 
 /// A checked store.
 pub(super) struct Settings {
@@ -28,13 +30,6 @@ pub(super) struct Endpoint {
 
 pub(super) fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, "Open", text)
-}
-
-/// A URL out of the environment or of a constant.
-pub(super) fn url(text: &str, setting: &str) -> Result<Url, Error> {
-    let url: Option<Url> = text.trim().parse().ok();
-    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| invalid(format!("{setting}: not a URL; write one such as https://host.example.org")))
 }
 
 impl Settings {
@@ -97,7 +92,7 @@ fn login(auth: &GcpAuth, endpoint: &Endpoint) -> Result<Login, Error> {
         return selector.map(Login::Key).ok_or_else(|| invalid(format!("{field}: name the Secret with the key")));
     }
     if let Some(identity) = workload_identity {
-        check_cluster(identity)?;
+        workload_identity::check(identity, &format!("{AUTH}.workloadIdentity"))?;
         return Ok(Login::WorkloadIdentity(Box::new(identity.clone())));
     }
     if let Some(federation) = workload_identity_federation {
@@ -105,24 +100,6 @@ fn login(auth: &GcpAuth, endpoint: &Endpoint) -> Result<Login, Error> {
     }
     // Nobody's token may be read on the way to an emulator.
     Ok(if endpoint.url.scheme() == "http" { Login::Anonymous } else { Login::Default })
-}
-
-/// These become part of a name that Google compares as text.
-fn check_cluster(identity: &GcpWorkloadIdentity) -> Result<(), Error> {
-    let GcpWorkloadIdentity { service_account_ref: _, cluster_location, cluster_name, cluster_project_id } = identity;
-    let fields = [
-        ("clusterLocation", cluster_location),
-        ("clusterName", cluster_name),
-        ("clusterProjectID", cluster_project_id),
-    ];
-    for (field, value) in fields {
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-        if value.as_deref().is_some_and(|value| !value.bytes().all(good)) {
-            let field = format!("spec.provider.gcpsm.auth.workloadIdentity.{field}");
-            return Err(invalid(format!("{field}: it has a character that no name at Google has")));
-        }
-    }
-    Ok(())
 }
 
 fn checked(spec: &GcpWorkloadIdentityFederation) -> Result<Federation, Error> {

@@ -174,31 +174,6 @@ pub(super) fn malformed(operation: &'static str, origin: &str) -> Error {
     Error::new(ErrorKind::Malformed, operation, text)
 }
 
-/// The error of whoever was asked for a token, or for a part of one. `hint` says what to check if it refuses.
-pub(super) fn of_token(answer: &Answer, operation: &'static str, origin: &str, hint: &str) -> Error {
-    let code = answer.status.as_u16();
-    let is_google = word(&Status::of(answer).status) == Some(Word::NotFound);
-    let (kind, text) = match code {
-        400 | 401 => (ErrorKind::Unauthenticated, "the credentials are not accepted"),
-        403 => (ErrorKind::AccessDenied, "permission denied"),
-        404 if is_google => (ErrorKind::Unauthenticated, "there is no such account"),
-        429 => (ErrorKind::Throttled, "too many requests"),
-        500.. => (ErrorKind::Unavailable, "it can't answer now"),
-        300..=399 => (ErrorKind::Unavailable, "a redirect that is not followed"),
-        _ => (ErrorKind::Malformed, "that is no answer to a request for a token"),
-    };
-    waiting(
-        Error::new(kind, operation, format!("{origin} answered {code}: {text}; check {hint}")),
-        retry_after(&answer.headers),
-    )
-}
-
-/// A success without a token in it.
-pub(super) fn no_token(operation: &'static str, origin: &str) -> Error {
-    let text = format!("{origin} answered without a token; does something other than Google answer there?");
-    Error::new(ErrorKind::Malformed, operation, text)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -285,25 +260,5 @@ mod tests {
         }
         let parent = of_answer(&answer(404, &said("NOT_FOUND", missing, ""), None), "op", "h", Subject::Parent);
         assert_eq!(parent.error.kind(), Invalid);
-    }
-
-    #[test]
-    fn a_refused_token_says_what_to_check_and_never_that_a_secret_is_missing() {
-        use ErrorKind::{AccessDenied, Malformed, Throttled, Unauthenticated, Unavailable};
-        let cases = [
-            (400, r#"{"error":"invalid_grant","error_description":"canary"}"#, Unauthenticated),
-            (401, "canary", Unauthenticated),
-            (403, "canary", AccessDenied),
-            (404, r#"{"error":{"status":"NOT_FOUND"}}"#, Unauthenticated),
-            (404, "<html>canary", Malformed),
-            (429, "", Throttled),
-            (500, "canary", Unavailable),
-            (307, "", Unavailable),
-        ];
-        for (status, body, kind) in cases {
-            let error = of_token(&answer(status, body, None), "op", "https://h", "x");
-            assert_eq!(error.kind(), kind, "{error}");
-            assert!(error.to_string().ends_with("; check x") && !error.to_string().contains("canary"), "{error}");
-        }
     }
 }

@@ -1,11 +1,10 @@
 //! The provider `gcpsm`: Google Cloud Secret Manager, over its REST API (version 1).
 //!
-//! `config.rs` checks the settings, `names.rs` makes resource names, `auth` gets access tokens, `session.rs` keeps one,
-//! `wire.rs` sends requests, `read.rs` reads and picks values, `find.rs` finds, `push.rs` writes what `desired.rs` says,
+//! `config.rs` checks the settings, `names.rs` makes resource names, `session.rs` keeps an access token
+//! (`crate::google` gets them), `wire.rs` sends requests, `read.rs` reads and picks values, `find.rs` finds, `push.rs` writes what `desired.rs` says,
 //! `checksum.rs` has the checksum of payloads, `error.rs` sorts what Google says.
 //! API: <https://cloud.google.com/secret-manager/docs/reference/rest>. For users: `docs/providers/gcpsm.md`.
 
-mod auth;
 mod checksum;
 mod config;
 mod desired;
@@ -25,14 +24,16 @@ use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, Rem
 use secret::{SecretBytes, SecretMap};
 
 use crate::OpenContext;
+use crate::google::Authority;
 use crate::http::TlsSettings;
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
-use auth::Authority;
 use config::Settings;
 use names::Names;
 use session::Session;
 use wire::Wire;
 
+/// Where the login is set.
+const AUTH: &str = "spec.provider.gcpsm.auth";
 const METRIC_NAME: &str = "GCP/SecretManager";
 const ACCESS: &str = "AccessSecretVersion";
 const GET: &str = "GetSecret";
@@ -56,11 +57,16 @@ pub(crate) async fn open(spec: &GcpSmProvider, cx: &OpenContext<'_>) -> Result<B
     }
     let http = cx.http.get(&TlsSettings::default())?;
     let Settings { login, project, location, falls_back, endpoint } = settings;
-    let authority = Authority::new(http.clone(), Arc::clone(&cx.credentials), &cx.environment.gcp)?;
+    let authority = Authority::new(http.clone(), Arc::clone(&cx.credentials), &cx.environment.gcp, AUTH)?;
     let login = login.open(&authority).await.map_err(|e| e.context("failed to create GCP secretmanager client"))?;
     let project = match project.or_else(|| login.project()) {
         Some(project) => project,
-        None => authority.project().await?,
+        None => authority.project().await.map_err(|_| {
+            config::invalid(
+                "unable to find ProjectID in storeSpec: set spec.provider.gcpsm.projectID; the metadata server, which would \
+                 know the cluster's, doesn't answer",
+            )
+        })?,
     };
     let names = Names::new(&project, location.as_deref())?;
     let session = Session::new(login, authority);

@@ -16,8 +16,9 @@ use serde::Deserialize;
 use super::checksum::crc32c;
 use super::error::{Said, Subject, malformed};
 use super::names::{LATEST, last_of};
-use super::wire::{Call, Uncounted};
+use super::wire::Call;
 use super::{ACCESS, GET, GcpSm, LIST_VERSIONS};
+use crate::http::Uncounted;
 
 pub(super) const CANNOT_READ: &str = "unable to access Secret from SecretManager Client";
 const ANNOTATIONS: &str = "annotations";

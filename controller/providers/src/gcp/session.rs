@@ -1,6 +1,6 @@
 //! The access token of an open store: asked for at the first use, shared by all requests, replaced in time.
 //!
-//! Lives here: when to ask for a token. Deliberately not here: how (`auth`). Times are tokio's, so that tests run on a
+//! Lives here: when to ask for a token. Deliberately not here: how (`crate::google`). Times are tokio's, so that tests run on a
 //! paused clock.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use secret::SecretBytes;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::auth::{Authority, Granted, Source};
+use crate::google::{Authority, Granted, Source};
 
 /// A token is replaced so long before its end, or in the last quarter of its life if that is shorter.
 const MARGIN: Duration = Duration::from_secs(240);

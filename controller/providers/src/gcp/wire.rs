@@ -8,10 +8,10 @@ use provider::{Calls, Error, ErrorKind};
 use reqwest::Url;
 use secret::SecretBytes;
 
-use super::auth::bearer_header;
 use super::config::Endpoint;
 use super::error::{self, Said, Subject};
 use super::session::{Bearer, Session};
+use crate::google::bearer_header;
 use crate::http::{Answer, Http, Request};
 
 /// A way to Secret Manager.
@@ -31,13 +31,6 @@ pub(super) struct Call<'a> {
     pub(super) body: Option<SecretBytes>,
     /// What it is about.
     pub(super) subject: Subject<'a>,
-}
-
-/// Reads that the caller counts by itself.
-pub(super) struct Uncounted;
-
-impl Calls for Uncounted {
-    fn made(&self, _: &'static str, _: bool) {}
 }
 
 impl Wire {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use provider::{Error, ErrorKind};
+use provider::{Calls, Error, ErrorKind};
 use reqwest::redirect;
 use secret::SecretBytes;
 
@@ -31,6 +31,25 @@ pub(crate) fn bearer(token: &SecretBytes) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_bytes(text.expose()).ok()?;
     header.set_sensitive(true);
     Some(header)
+}
+
+/// A URL that an environment variable or a constant gives. `setting` says which, for the error.
+///
+/// # Errors
+/// `Invalid` unless it is one of HTTP.
+pub(crate) fn url(text: &str, setting: &str) -> Result<reqwest::Url, Error> {
+    let url: Option<reqwest::Url> = text.trim().parse().ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(|| {
+        let text = format!("{setting}: not a URL; write one such as https://host.example.org");
+        Error::new(ErrorKind::Invalid, "Open", text)
+    })
+}
+
+/// Counts no requests: those of a read are counted by whoever asked for it.
+pub(crate) struct Uncounted;
+
+impl Calls for Uncounted {
+    fn made(&self, _: &'static str, _: bool) {}
 }
 
 /// Time to connect, TLS included.

@@ -24,11 +24,11 @@ use secret::{SecretBytes, SecretMap};
 use tokio::time::Instant;
 
 use crate::OpenContext;
-use crate::http::TlsSettings;
+use crate::http::{TlsSettings, Uncounted};
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use config::Settings;
 use vaults::{Freshness, Vaults};
-use wire::{Uncounted, Wire};
+use wire::Wire;
 
 const METRIC_NAME: &str = "1Password/Connect";
 const GET_VAULT: &str = "GetVault";

@@ -8,8 +8,9 @@ use provider::{Calls, Error, ErrorKind, Payload, ReadKey, RemoteRef};
 use secret::{SecretBytes, SecretMap};
 
 use super::item::{Content, File, Item};
-use super::wire::{Call, Uncounted};
+use super::wire::Call;
 use super::{Connect, GET_FILE, GET_ITEM, error};
+use crate::http::Uncounted;
 
 /// The largest file that is read: a Kubernetes Secret holds no more.
 pub(super) const FILE_LIMIT: usize = 1 << 20;

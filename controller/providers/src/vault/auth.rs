@@ -10,8 +10,10 @@ use provider::{Credentials, Error, ErrorKind};
 use secret::SecretBytes;
 
 use super::error;
+use super::gcp::Gcp;
 use super::login::{Jwt, RoleId};
 use super::wire::{Call, Wire};
+use crate::google::Authority;
 use crate::http::Answer;
 
 const LOGIN: &str = "Login";
@@ -93,6 +95,14 @@ pub(super) async fn certificate(wire: &Wire, mount: &[String], role: Option<&str
     let body: Vec<(&str, &[u8])> = role.map(|role| ("name", role.as_bytes())).into_iter().collect();
     let hint = "check spec.provider.vault.auth.cert (path, vaultRole) and which certificates the role admits";
     log_in(wire, mount, &[], &body, hint).await
+}
+
+/// An identity of Google. Source: Vault HTTP API, "Google Cloud auth method, login".
+pub(super) async fn gcp(wire: &Wire, gcp: &Gcp, google: &Authority) -> Result<Lease, Error> {
+    let jwt = gcp.jwt(&wire.address(), google).await?;
+    let hint = "check spec.provider.vault.auth.gcp (path, role), the role's type (iam for secretRef and workloadIdentity, gce \
+                for the identity of a machine) and which service accounts or instances it admits";
+    log_in(wire, &gcp.mount, &[], &[("jwt", jwt.expose()), ("role", gcp.role.as_bytes())], hint).await
 }
 
 async fn token_of(credentials: &dyn Credentials, jwt: &Jwt) -> Result<SecretBytes, Error> {

@@ -11,6 +11,7 @@ use api::{
 use provider::{Error, ErrorKind};
 use secret::SecretBytes;
 
+use super::gcp::Gcp;
 use super::path::mount_segments;
 
 const OPEN: &str = "Open";
@@ -37,6 +38,8 @@ pub(super) enum Login {
     Jwt { mount: Vec<String>, role: Option<String>, jwt: Jwt },
     /// `POST auth/<mount>/login` under a client certificate, which the connection keeps.
     Certificate { mount: Vec<String>, role: Option<String>, certificate: SecretKeySelector, key: SecretKeySelector },
+    /// `POST auth/<mount>/login` with a role and a JWT of an identity of Google.
+    Gcp(Box<Gcp>),
 }
 
 /// Where AppRole's role id comes from.
@@ -89,19 +92,17 @@ impl Login {
         if let Some(cert) = cert {
             return of_certificate(cert);
         }
-        let unsupported = [("iam", iam.is_some()), ("gcp", gcp.is_some())];
-        match unsupported.iter().find(|(_, set)| *set) {
-            Some((method, _)) => {
-                let text = format!(
-                    "spec.provider.vault.auth.{method} is not supported yet; use tokenSecretRef, appRole, kubernetes, \
-                     ldap, userPass, jwt or cert"
-                );
-                Err(Error::new(ErrorKind::Unsupported, OPEN, text))
-            }
-            None => Err(invalid(
-                "cannot initialize Vault client: no valid auth method specified; set one below spec.provider.vault.auth",
-            )),
+        if iam.is_some() {
+            let text = "spec.provider.vault.auth.iam is not supported yet; use tokenSecretRef, appRole, kubernetes, ldap, \
+                        userPass, jwt, cert or gcp";
+            return Err(Error::new(ErrorKind::Unsupported, OPEN, text));
         }
+        if let Some(gcp) = gcp {
+            return Gcp::of(gcp).map(|gcp| Self::Gcp(Box::new(gcp)));
+        }
+        Err(invalid(
+            "cannot initialize Vault client: no valid auth method specified; set one below spec.provider.vault.auth",
+        ))
     }
 
     /// The client certificate that is logged in with, and its key.
@@ -113,7 +114,8 @@ impl Login {
             | Self::AppRole { .. }
             | Self::Kubernetes { .. }
             | Self::Password { .. }
-            | Self::Jwt { .. } => None,
+            | Self::Jwt { .. }
+            | Self::Gcp(_) => None,
         }
     }
 
@@ -130,6 +132,7 @@ impl Login {
                 Jwt::Secret(token) => (vec![token], vec![]),
                 Jwt::Own => (vec![], vec![]),
             },
+            Self::Gcp(gcp) => gcp.selectors(),
         }
     }
 }
@@ -242,7 +245,7 @@ mod tests {
             (json!({"jwt": {"path": "jwt"}}), ErrorKind::Invalid, "auth.jwt: one of secretRef"),
             (json!({"cert": {"clientCert": secret}}), ErrorKind::Invalid, "auth.cert.secretRef"),
             (json!({"iam": {"vaultRole": "r"}}), ErrorKind::Unsupported, "auth.iam is not supported yet"),
-            (json!({"gcp": {"role": "r"}}), ErrorKind::Unsupported, "auth.gcp is not supported yet"),
+            (json!({"gcp": {"role": ""}}), ErrorKind::Invalid, "auth.gcp.role"),
         ];
         for (auth, kind, text) in cases {
             let error = login(auth.clone()).unwrap_err();

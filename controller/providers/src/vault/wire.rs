@@ -50,6 +50,11 @@ impl Wire {
         self.connection.server.origin().ascii_serialization()
     }
 
+    /// The server's whole address, without a slash behind it.
+    pub(super) fn address(&self) -> String {
+        self.connection.server.as_str().trim_end_matches('/').to_owned()
+    }
+
     /// Sends a request, again if the server says that it can't answer now: 5xx except 501, and 412 (a replica that lags
     /// behind). Refused connections and time-outs are left to whoever asked, who has a backoff of its own.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, Error> {

@@ -1,12 +1,14 @@
 //! Akeyless in a stub, after its published API of version 2: logins, items of each type, lists in pages, writes.
 //!
 //! Tokens are `t-1`, `t-2`, … The access id `AKID` with the key `SECRET` is admitted, and the id `p-k8s` with any service
-//! account's token for the configuration `cluster`.
+//! account's token for the configuration `cluster`, and `AKID` with any cloud id.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::backends::DATA;
@@ -61,7 +63,7 @@ impl Account {
         self.items.lock().unwrap().get(name)?.versions.last()?.as_str().map(str::to_owned)
     }
 
-    fn answer(&self, seen: &Seen) -> Reply {
+    pub(crate) fn answer(&self, seen: &Seen) -> Reply {
         let refusal = |status: u16| Reply::json(status, json!({"error": "canary 1-2-3"}));
         let Some(command) = seen.path.strip_prefix("/v2/").filter(|_| seen.method == "POST") else {
             return Reply::text(404, "<html>");
@@ -126,6 +128,10 @@ impl Account {
                 body["access-id"] == "p-k8s"
                     && body["k8s-auth-config-name"] == "cluster"
                     && body["k8s-service-account-token"].as_str().is_some_and(|token| !token.is_empty())
+            }
+            Some("gcp" | "azure_ad") => {
+                let id = body["cloud-id"].as_str().map(|id| STANDARD.decode(id).unwrap()).unwrap_or_default();
+                body["access-id"] == "AKID" && !id.is_empty()
             }
             _ => false,
         };

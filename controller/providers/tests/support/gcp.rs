@@ -12,6 +12,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use providers::GcpEnvironment;
 use serde_json::{Value, json};
 
 use super::{Reply, Seen};
@@ -51,6 +52,19 @@ fn key(token_uri: &str, name: &str) -> String {
     json!({"type": "service_account", "project_id": "p", "private_key_id": "7", "private_key": pem,
         "client_email": format!("{name}@p.iam.gserviceaccount.com"), "token_uri": token_uri})
     .to_string()
+}
+
+/// An environment in which every server of Google is at `url`.
+pub(crate) fn everywhere(url: &str) -> GcpEnvironment {
+    let endpoint = Some(url.to_owned());
+    GcpEnvironment {
+        secret_manager_endpoint: endpoint.clone(),
+        sts_endpoint: endpoint.clone(),
+        secure_token_endpoint: endpoint.clone(),
+        iam_credentials_endpoint: endpoint,
+        metadata_host: url.strip_prefix("http://").map(str::to_owned),
+        application_credentials: None,
+    }
 }
 
 /// A form's fields, decoded.
@@ -127,7 +141,8 @@ impl Google {
     /// What grants tokens; `None` if the request is for something else.
     pub(crate) fn login(&self, seen: &Seen) -> Option<Reply> {
         let path = seen.path.as_str();
-        let iam = path.starts_with("/v1/projects/-/serviceAccounts/") && path.ends_with(":generateAccessToken");
+        let about = path.strip_prefix("/v1/projects/-/serviceAccounts/").and_then(|rest| rest.split_once(':'));
+        let iam = about.is_some();
         let metadata = path.starts_with("/computeMetadata/v1/");
         if !iam && !metadata && !matches!(path, "/token" | "/v1/token" | "/v1/identitybindingtoken") {
             return None;
@@ -138,11 +153,29 @@ impl Google {
         if metadata {
             return Some(self.metadata(seen));
         }
-        if path == "/token"
-            && fields(&seen.body).get("grant_type").is_some_and(|grant| grant.ends_with("jwt-bearer"))
-            && let Err(why) = assertion(seen)
-        {
-            return Some(Reply::json(400, json!({"error": "invalid_grant", "error_description": why})));
+        if about.is_some_and(|(_, call)| call != "generateAccessToken") && !self.is_good(seen) {
+            return Some(refused(401, "UNAUTHENTICATED", "canary"));
+        }
+        match about {
+            Some((email, "signJwt")) => {
+                let jwt = signed(email, &seen.json()["payload"]);
+                return Some(Reply::json(200, json!({"keyId": "1", "signedJwt": jwt})));
+            }
+            Some((email, "generateIdToken")) => {
+                return Some(Reply::json(200, json!({"token": signed(email, &seen.json())})));
+            }
+            _ => {}
+        }
+        if path == "/token" && fields(&seen.body).get("grant_type").is_some_and(|grant| grant.ends_with("jwt-bearer")) {
+            match assertion(seen) {
+                Ok(claims) if claims["target_audience"].is_string() => {
+                    return Some(Reply::json(200, json!({"id_token": signed("token", &claims)})));
+                }
+                Ok(_) => {}
+                Err(why) => {
+                    return Some(Reply::json(400, json!({"error": "invalid_grant", "error_description": why})));
+                }
+            }
         }
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let lifetime = self.lifetime.load(Ordering::SeqCst);
@@ -168,7 +201,10 @@ impl Google {
                 let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
                 Reply::json(200, json!({"access_token": format!("t{number}"), "expires_in": 3600}))
             }
-            _ => Reply::text(404, "<html>"),
+            path => match path.strip_prefix("/computeMetadata/v1/instance/service-accounts/default/identity?") {
+                Some(query) => Reply::text(200, signed("machine", &json!(fields(query)))),
+                None => Reply::text(404, "<html>"),
+            },
         }
     }
 
@@ -364,6 +400,18 @@ fn missing(parent: &str, id: &str) -> Reply {
 
 pub(crate) fn refused(code: u16, status: &str, message: &str) -> Reply {
     Reply::json(code, json!({"error": {"code": code, "message": message, "status": status}}))
+}
+
+/// A JWT that its signer is the signature of. Claims may be a text, as IAM takes them.
+fn signed(signer: &str, claims: &Value) -> String {
+    let claims = claims.as_str().map_or_else(|| claims.to_string(), str::to_owned);
+    ["{}", &claims, signer].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".")
+}
+
+/// The claims of a JWT that the stub signed, and the signer.
+pub(crate) fn claims(jwt: &str) -> (Value, String) {
+    let parts: Vec<Vec<u8>> = jwt.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).collect();
+    (serde_json::from_slice(&parts[1]).unwrap(), String::from_utf8(parts[2].clone()).unwrap())
 }
 
 /// The claims of a signed JWT, if its signature is good.

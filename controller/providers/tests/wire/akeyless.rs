@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::akeyless::{AUTH, Account, Item, granted, item};
 use crate::support::{Lookup, Made, Opening, Reply, Stub, found, map, reference, value, wished};
 
-fn keyed(url: &str, kind: &str) -> Opening {
+pub(super) fn keyed(url: &str, kind: &str) -> Opening {
     let secret = |key: &str| json!({"name": "creds", "key": key});
     let auth = json!({"secretRef": {"accessID": secret("id"), "accessType": secret("type"), "accessTypeParam": secret("key")}});
     let spec = json!({"akeyless": {"akeylessGWApiURL": url, "authSecretRef": auth}});
@@ -22,7 +22,7 @@ fn access_key(stub: &Stub) -> Opening {
     keyed(&format!("{}/v2", stub.url()), "api_key\n")
 }
 
-fn one() -> Vec<(String, Item)> {
+pub(super) fn one() -> Vec<(String, Item)> {
     vec![("/one".to_owned(), item("STATIC_SECRET", json!("v")))]
 }
 
@@ -88,8 +88,6 @@ async fn a_service_account_logs_in_with_a_fresh_token_each_time() {
 async fn what_cannot_log_in_is_refused_by_name() {
     let cases = [
         ("aws_iam", ErrorKind::Unsupported, "the access type aws_iam is not supported yet"),
-        ("gcp", ErrorKind::Unsupported, "the access type gcp is not supported yet"),
-        ("azure_ad", ErrorKind::Unsupported, "the access type azure_ad is not supported yet"),
         ("k8s", ErrorKind::Invalid, "kubernetes auth configuration is required"),
         ("canary", ErrorKind::Invalid, "unable to determine provider"),
         ("", ErrorKind::Invalid, "unable to determine provider"),

@@ -177,6 +177,7 @@ async fn the_pods_own_token_is_read_anew_for_each_login() {
         tenant_id: Some("tenant".to_owned()),
         federated_token_file: Some(file.path().to_owned()),
         metadata_host: None,
+        ..AzureEnvironment::default()
     };
     let store = opening.open().await.unwrap();
     app(store.as_ref()).await.unwrap();

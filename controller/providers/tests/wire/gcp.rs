@@ -9,7 +9,7 @@ use provider::{Error, ErrorKind, Place, Provider, Push, Pushed, Removed, Source,
 use secret::SecretBytes;
 use serde_json::{Value, json};
 
-use crate::support::gcp::{Google, Stored, fields, key_file, refused};
+use crate::support::gcp::{Google, Stored, everywhere, fields, key_file, refused};
 use crate::support::{Lookup, Made, Opening, Reply, Stub, found, reference, value};
 
 /// A store whose every server is at `url`.
@@ -17,16 +17,7 @@ fn store(url: &str, patch: Value, lookup: Arc<Lookup>) -> Opening {
     let mut spec = json!({"projectID": "p"});
     spec.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
     let mut opening = Opening::of(json!({"gcpsm": spec}), lookup);
-    let gcp = &mut opening.environment.gcp;
-    for endpoint in [
-        &mut gcp.secret_manager_endpoint,
-        &mut gcp.sts_endpoint,
-        &mut gcp.secure_token_endpoint,
-        &mut gcp.iam_credentials_endpoint,
-    ] {
-        *endpoint = Some(url.to_owned());
-    }
-    gcp.metadata_host = url.strip_prefix("http://").map(str::to_owned);
+    opening.environment.gcp = everywhere(url);
     opening
 }
 

@@ -11,7 +11,7 @@ use tracing::Level;
 use super::onepassword;
 use super::push::{nothing, one, target};
 use crate::support::backends::Backend;
-use crate::support::gcp::{quiet_key, refused};
+use crate::support::gcp::{everywhere, key_file, quiet_key, refused};
 use crate::support::onepassword::Connect;
 use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference};
 
@@ -244,6 +244,31 @@ async fn logins_leave_no_credential_in_the_trace() {
 }
 
 #[tokio::test]
+async fn vault_logins_by_google_leave_no_credential_in_the_trace() {
+    let buffer = listen();
+    let stub = Stub::start(|seen| match seen.path.as_str() {
+        "/token" => Reply::json(200, json!({"access_token": "leaked-access-token", "expires_in": 3600})),
+        path if path.ends_with(":signJwt") => Reply::json(200, json!({"signedJwt": "leaked-jwt"})),
+        path if path.contains("/identity?") => Reply::text(200, "leaked-jwt"),
+        path if path.ends_with("/login") => Reply::json(200, json!({"auth": {"client_token": "leaked-token"}})),
+        _ => Reply::json(200, json!({"data": {"data": {"v": "leaked-value"}}})),
+    })
+    .await;
+    let secret = json!({"secretAccessKeySecretRef": {"name": "creds", "key": "google"}});
+    for identity in [json!({"role": "r", "secretRef": secret}), json!({"role": "r"})] {
+        let spec = json!({"vault": {"server": stub.url(), "path": "kv", "auth": {"gcp": identity}}});
+        let mut opening = Opening::of(spec, Lookup::of(&[("creds/google", &key_file(&stub.url()))]));
+        opening.environment.gcp = everywhere(&stub.url());
+        let store = opening.open().await.unwrap();
+        store.read(&reference("app", None, None).read).await.unwrap();
+        store.close().await;
+    }
+    let text = buffer.text();
+    assert!(text.len() > 500, "nothing was logged: {text}");
+    assert_eq!(text.lines().find(|line| line.contains("leaked") || line.contains("PRIVATE KEY")), None);
+}
+
+#[tokio::test]
 async fn templated_requests_leave_no_value_in_the_trace() {
     let buffer = listen();
     let stub = Stub::start(|_| Reply::text(200, "leaked-value")).await;
@@ -336,6 +361,36 @@ async fn federated_logins_and_pushes_to_google_leave_no_secret_in_the_trace() {
     assert!(text.len() > 500, "nothing was logged: {text}");
     // As it is, and in base64 wherever it begins.
     for secret in ["leaked", "bGVha2Vk", "xlYWtlZC", "ZWFrZWQtd"] {
+        assert_eq!(text.lines().find(|line| line.contains(secret)), None);
+    }
+}
+
+#[tokio::test]
+async fn akeyless_logins_by_clouds_leave_no_token_in_the_trace() {
+    let buffer = listen();
+    let stub = Stub::start(|seen| match seen.path.as_str() {
+        path if path.contains("/identity/oauth2/") => Reply::json(200, json!({"access_token": "leaked-token"})),
+        path if path.contains("/default/identity?") => Reply::text(200, "leaked-token"),
+        "/v2/auth" => Reply::json(200, json!({"token": "leaked-t"})),
+        "/v2/describe-item" => Reply::json(200, json!({"item_name": "/app", "item_type": "STATIC_SECRET"})),
+        _ => Reply::json(200, json!({"/app": "leaked-value"})),
+    })
+    .await;
+    for kind in ["gcp", "azure_ad"] {
+        let secret = |key: &str| json!({"name": "creds", "key": key});
+        let auth = json!({"secretRef": {"accessID": secret("id"), "accessType": secret("type")}});
+        let url = format!("{}/v2", stub.url());
+        let spec = json!({"akeyless": {"akeylessGWApiURL": url, "authSecretRef": auth}});
+        let mut opening = Opening::of(spec, Lookup::of(&[("creds/id", "p-1"), ("creds/type", kind)]));
+        opening.environment.gcp = everywhere(&stub.url());
+        opening.environment.azure.metadata_host = Some(stub.url());
+        let store = opening.open().await.unwrap();
+        store.read(&reference("/app", None, None).read).await.unwrap();
+    }
+    let text = buffer.text();
+    assert!(text.len() > 500, "nothing was logged: {text}");
+    // As it is, and in base64.
+    for secret in ["leaked", "bGVha2Vk"] {
         assert_eq!(text.lines().find(|line| line.contains(secret)), None);
     }
 }

@@ -1,6 +1,7 @@
 //! What only one backend does on the wire, against stubs that can misbehave.
 
 mod akeyless;
+mod akeyless_cloud;
 mod aws;
 mod azure;
 mod connection;
@@ -12,4 +13,5 @@ mod leaks;
 mod onepassword;
 mod push;
 mod vault;
+mod vault_gcp;
 mod webhook;

@@ -13,12 +13,12 @@ use super::connection::{Authority, server};
 use crate::support::{Lookup, Opening, Reply, Seen, Stub, reference, value};
 
 /// A Vault with AppRole and Kubernetes logins whose tokens die when they are told to.
-struct World {
+pub(super) struct World {
     /// Number of the newest token; tokens are `t1`, `t2`, …
-    issued: AtomicUsize,
+    pub(super) issued: AtomicUsize,
     /// Tokens up to this one are refused.
-    revoked: AtomicUsize,
-    lease: AtomicU64,
+    pub(super) revoked: AtomicUsize,
+    pub(super) lease: AtomicU64,
     renewable: bool,
     /// Status of anything but reads, if they shall fail.
     auth_status: Mutex<Option<u16>>,
@@ -26,7 +26,7 @@ struct World {
 }
 
 impl World {
-    fn new(lease: u64, renewable: bool) -> Arc<Self> {
+    pub(super) fn new(lease: u64, renewable: bool) -> Arc<Self> {
         Arc::new(Self {
             issued: AtomicUsize::new(0),
             revoked: AtomicUsize::new(0),
@@ -42,7 +42,7 @@ impl World {
         Reply::json(200, json!({"auth": {"client_token": token, "lease_duration": lease, "renewable": self.renewable}}))
     }
 
-    fn answer(&self, seen: &Seen) -> Reply {
+    pub(super) fn answer(&self, seen: &Seen) -> Reply {
         let denied = || Reply::json(403, json!({"errors": ["permission denied"]}));
         if let (Some(status), true) = (*self.auth_status.lock().unwrap(), seen.path.starts_with("/v1/auth")) {
             return Reply::json(status, json!({"errors": ["canary"]}));
@@ -80,7 +80,7 @@ fn app_role(url: &str) -> Opening {
 const LOGIN: &str = "PUT /v1/auth/approle/login";
 const READ: &str = "GET /v1/kv/data/k";
 
-fn count(stub: &Stub, line: &str) -> usize {
+pub(super) fn count(stub: &Stub, line: &str) -> usize {
     stub.lines().iter().filter(|l| *l == line).count()
 }
 

@@ -9,15 +9,46 @@ use secret::SecretBytes;
 
 use super::{
     ACCESS_TOKEN, ACCOUNT_TOKEN_LIFETIME, ACTS_AS, Ask, Authority, Granted, JSON, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE,
-    impersonation, metadata,
+    impersonation, invalid, metadata,
 };
 
 const BIND: &str = "GenerateIDBindToken";
-const FIELD: &str = "spec.provider.gcpsm.auth.workloadIdentity";
+
+/// These become part of a name that Google compares as text. `field` is where they are set.
+pub(crate) fn check(identity: &GcpWorkloadIdentity, field: &str) -> Result<(), Error> {
+    let GcpWorkloadIdentity { service_account_ref: _, cluster_location, cluster_name, cluster_project_id } = identity;
+    let fields = [
+        ("clusterLocation", cluster_location),
+        ("clusterName", cluster_name),
+        ("clusterProjectID", cluster_project_id),
+    ];
+    for (name, value) in fields {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        if value.as_deref().is_some_and(|value| !value.bytes().all(good)) {
+            return Err(invalid("Open", format!("{field}.{name}: it has a character that no name at Google has")));
+        }
+    }
+    Ok(())
+}
 
 pub(super) async fn grant(identity: &GcpWorkloadIdentity, authority: &Authority) -> Result<Granted, Error> {
+    let email = acts_as(identity, authority).await?;
+    act(identity, email.as_deref(), authority).await
+}
+
+/// The service account of Google that the one of Kubernetes acts as, if it is annotated with one.
+pub(super) async fn acts_as(identity: &GcpWorkloadIdentity, authority: &Authority) -> Result<Option<String>, Error> {
+    let annotations = authority.credentials.service_account_annotations(&identity.service_account_ref).await?;
+    Ok(annotations.get(ACTS_AS).filter(|email| !email.is_empty()).cloned())
+}
+
+/// A token of the service account of Google with this address, or else of the one of Kubernetes itself.
+pub(super) async fn act(
+    identity: &GcpWorkloadIdentity,
+    email: Option<&str>,
+    authority: &Authority,
+) -> Result<Granted, Error> {
     let account = &identity.service_account_ref;
-    let annotations = authority.credentials.service_account_annotations(account).await?;
     let (pool, cluster) =
         cluster(identity, authority).await.map_err(|e| e.context("unable to lookup workload identity"))?;
     let audiences = std::slice::from_ref(&pool);
@@ -25,7 +56,7 @@ pub(super) async fn grant(identity: &GcpWorkloadIdentity, authority: &Authority)
     let token = token.map_err(|e| e.context("unable to fetch pod token"))?.token;
     let bound = bind(&token, &pool, &cluster, authority).await;
     let bound = bound.map_err(|e| e.context("unable to fetch identitybindingtoken"))?;
-    match annotations.get(ACTS_AS).filter(|email| !email.is_empty()) {
+    match email {
         // Google's roles can be given to the Kubernetes service account itself.
         None => Ok(bound),
         Some(email) => impersonation::grant(email, &bound.token, LIFETIME, authority)
@@ -39,7 +70,7 @@ async fn cluster(identity: &GcpWorkloadIdentity, authority: &Authority) -> Resul
     let GcpWorkloadIdentity { service_account_ref: _, cluster_location, cluster_name, cluster_project_id } = identity;
     let or_fact = async |given: &Option<String>, path: &str, field: &str, failed: &'static str| match given {
         Some(value) if !value.is_empty() => Ok(value.clone()),
-        _ => metadata::fact(authority, path, &format!("auth.workloadIdentity.{field}"))
+        _ => metadata::fact(authority, path, &format!("{}.workloadIdentity.{field}", authority.field))
             .await
             .map_err(|e| e.context(failed)),
     };
@@ -68,7 +99,9 @@ async fn bind(token: &SecretBytes, pool: &str, cluster: &str, authority: &Author
     url.set_path("/v1/identitybindingtoken");
     let body = SecretBytes::new(gojson::string_map(fields, gojson::Html::Keep));
     let hint = format!(
-        "{FIELD}: clusterProjectID, clusterLocation and clusterName, and whether workload identity is on in this cluster"
+        "{}.workloadIdentity: clusterProjectID, clusterLocation and clusterName, and whether workload identity is on in \
+         this cluster",
+        authority.field
     );
     let ask = Ask { operation: BIND, url, content_type: JSON, headers: HeaderMap::new(), body, hint: &hint };
     authority.exchange(ask).await

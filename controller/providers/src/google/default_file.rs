@@ -13,11 +13,11 @@ use serde::Deserialize;
 use super::federation::{ExternalAccount, Rules};
 use super::key::ServiceAccountKey;
 use super::{Ask, Authority, FORM, Granted, invalid};
-use crate::gcp::config::url;
-use crate::http::form;
+use crate::http::{form, url};
 
 const OPERATION: &str = "Token";
-const FILE: &str = "the file that the environment variable GOOGLE_APPLICATION_CREDENTIALS names";
+/// The file, for errors.
+pub(super) const FILE: &str = "the file that the environment variable GOOGLE_APPLICATION_CREDENTIALS names";
 
 /// What the file holds.
 pub(super) enum FileCredentials {

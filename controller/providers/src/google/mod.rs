@@ -1,14 +1,19 @@
-//! Access tokens: where one comes from, one file a method, and what the methods share.
+//! Identities at Google, for every provider that needs one: where tokens come from, one file a method, and what the methods
+//! share.
 //!
-//! Deliberately not here: when to get one (`session.rs`).
+//! Deliberately not here: when to get one (each provider's session), and what it is good for.
 
 mod aws;
 mod default_file;
-pub(super) mod federation;
+mod error;
+pub(crate) mod federation;
+pub(crate) mod id_token;
 mod impersonation;
 mod key;
-mod metadata;
-mod workload_identity;
+pub(crate) mod metadata;
+pub(crate) mod signature;
+mod subject;
+pub(crate) mod workload_identity;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -24,10 +29,8 @@ use reqwest::Url;
 use secret::SecretBytes;
 use serde::Deserialize;
 
-use super::config::url;
-use super::error;
 use crate::environment::GcpEnvironment;
-use crate::http::{Answer, Http, Request, bearer};
+use crate::http::{Answer, Http, Request, bearer, url};
 use default_file::FileCredentials;
 use federation::{ExternalAccount, Federation};
 use key::ServiceAccountKey;
@@ -48,7 +51,7 @@ const UNSAID_LIFETIME: Duration = Duration::from_secs(300);
 const ACTS_AS: &str = "iam.gke.io/gcp-service-account";
 
 /// How a store says that it logs in.
-pub(super) enum Login {
+pub(crate) enum Login {
     /// To an emulator, without a token.
     Anonymous,
     /// Google's default chain: a file that the environment names, else the metadata server.
@@ -60,7 +63,7 @@ pub(super) enum Login {
 }
 
 /// Where an open store's tokens come from.
-pub(super) enum Source {
+pub(crate) enum Source {
     Anonymous,
     Key(Box<ServiceAccountKey>),
     WorkloadIdentity(Box<GcpWorkloadIdentity>),
@@ -74,13 +77,13 @@ pub(super) enum Source {
 }
 
 /// A token as Google granted it.
-pub(super) struct Granted {
-    pub(super) token: SecretBytes,
-    pub(super) lifetime: Duration,
+pub(crate) struct Granted {
+    pub(crate) token: SecretBytes,
+    pub(crate) lifetime: Duration,
 }
 
 /// Whom tokens are asked of, and with what.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     http: Http,
     credentials: Arc<dyn Credentials>,
     sts: Option<Url>,
@@ -88,6 +91,8 @@ pub(super) struct Authority {
     iam: Option<Url>,
     metadata: Url,
     file: Option<PathBuf>,
+    /// Where the settings are that say how to log in, for errors: `spec.provider.gcpsm.auth`.
+    field: &'static str,
 }
 
 fn invalid(operation: &'static str, text: impl Into<String>) -> Error {
@@ -105,7 +110,7 @@ fn seconds(time: SystemTime) -> u64 {
 
 impl Login {
     /// The project that the login itself names.
-    pub(super) fn cluster_project(&self) -> Option<String> {
+    pub(crate) fn cluster_project(&self) -> Option<String> {
         match self {
             Self::WorkloadIdentity(identity) => identity.cluster_project_id.clone().filter(|id| !id.is_empty()),
             Self::Anonymous | Self::Default | Self::Key(_) | Self::Federation(_) => None,
@@ -113,15 +118,10 @@ impl Login {
     }
 
     /// Looks up what the login needs and checks it.
-    pub(super) async fn open(self, authority: &Authority) -> Result<Source, Error> {
+    pub(crate) async fn open(self, authority: &Authority) -> Result<Source, Error> {
         Ok(match self {
             Self::Anonymous => Source::Anonymous,
-            Self::Key(selector) => {
-                let json = authority.credentials.secret_key(&selector, "").await?;
-                let key = ServiceAccountKey::parse(json.expose())
-                    .map_err(|error| error.context("failed to process the provided JSON credentials"))?;
-                Source::Key(Box::new(key))
-            }
+            Self::Key(selector) => Source::Key(Box::new(authority.key(&selector).await?)),
             Self::WorkloadIdentity(identity) => Source::WorkloadIdentity(identity),
             Self::Federation(federation) => Source::Federation(Box::new(federation.open(authority).await?)),
             Self::Default => match &authority.file {
@@ -137,7 +137,7 @@ impl Login {
 
 impl Source {
     /// The project of the credentials, where they name one.
-    pub(super) fn project(&self) -> Option<String> {
+    pub(crate) fn project(&self) -> Option<String> {
         match self {
             Self::Key(key) => key.project.clone(),
             Self::File { path: _, project } => project.clone(),
@@ -146,7 +146,7 @@ impl Source {
     }
 
     /// A fresh token; none is needed for an emulator.
-    pub(super) async fn grant(&self, authority: &Authority) -> Result<Option<Granted>, Error> {
+    pub(crate) async fn grant(&self, authority: &Authority) -> Result<Option<Granted>, Error> {
         match self {
             Self::Anonymous => Ok(None),
             Self::Key(key) => key.grant(authority).await.map(Some),
@@ -177,10 +177,12 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
 impl Authority {
-    pub(super) fn new(
+    /// `field` is where the settings are that say how to log in, for errors.
+    pub(crate) fn new(
         http: Http,
         credentials: Arc<dyn Credentials>,
         environment: &GcpEnvironment,
+        field: &'static str,
     ) -> Result<Self, Error> {
         let GcpEnvironment {
             secret_manager_endpoint: _,
@@ -206,16 +208,20 @@ impl Authority {
             iam: given(iam_credentials_endpoint, "GCP_IAMCREDENTIALS_ENDPOINT")?,
             metadata: url(&format!("http://{host}"), "the environment variable GCE_METADATA_HOST")?,
             file: application_credentials.clone(),
+            field,
         })
     }
 
-    /// The project that the cluster is in.
-    pub(super) async fn project(&self) -> Result<String, Error> {
-        metadata::project(self).await.map_err(|_| {
-            let text = "unable to find ProjectID in storeSpec: set spec.provider.gcpsm.projectID; the metadata server, \
-                        which would know the cluster's, doesn't answer";
-            invalid("Open", text)
-        })
+    /// The service account key in a Secret.
+    async fn key(&self, selector: &SecretKeySelector) -> Result<ServiceAccountKey, Error> {
+        let json = self.credentials.secret_key(selector, "").await?;
+        ServiceAccountKey::parse(json.expose())
+            .map_err(|error| error.context("failed to process the provided JSON credentials"))
+    }
+
+    /// The project that the cluster is in, by the metadata server.
+    pub(crate) async fn project(&self) -> Result<String, Error> {
+        metadata::fact(self, "project/project-id", "projectID").await
     }
 
     async fn post(&self, ask: Ask<'_>) -> Result<Answer, Error> {
@@ -254,7 +260,7 @@ fn granted(answer: &Answer, operation: &'static str, origin: &str) -> Result<Gra
 }
 
 /// A header that bears a token.
-pub(super) fn bearer_header(token: &SecretBytes, operation: &'static str) -> Result<HeaderValue, Error> {
+pub(crate) fn bearer_header(token: &SecretBytes, operation: &'static str) -> Result<HeaderValue, Error> {
     bearer(token).ok_or_else(|| {
         Error::new(ErrorKind::Malformed, operation, "the access token holds a character that a token can't have")
     })

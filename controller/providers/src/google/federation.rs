@@ -1,53 +1,42 @@
 //! Workload identity federation: a token of somebody else's (a Kubernetes service account, AWS, a file, a URL) becomes one
 //! of Google's, at its security token service.
 //!
-//! Lives here: whose token it is, the checks of a credential configuration, the exchange. Deliberately not here: how AWS's
-//! proof is made (`aws.rs`).
+//! Lives here: what a store or a credential configuration says, and the exchange. Deliberately not here: whose token it is
+//! (`subject.rs`).
 //!
 //! Source: Google, "Workload Identity Federation"; AIP-4117 for the file; RFC 8693 for the exchange.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::provider::gcpsm::{
-    GcpAwsCredentials, GcpAwsCredentialsRef, GcpCredentialConfigRef, GcpWorkloadIdentityFederation,
-};
+use api::provider::gcpsm::{GcpAwsCredentials, GcpCredentialConfigRef, GcpWorkloadIdentityFederation};
 use api::{CaProvider, CaProviderType, ServiceAccountSelector};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use provider::{Error, ErrorKind};
+use http::{HeaderMap, HeaderValue};
+use provider::Error;
 use reqwest::Url;
-use secret::SecretBytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::aws::{self, MachineCredentials};
+use super::subject::{CredentialSource, Subject};
 use super::{
-    ACCESS_TOKEN, ACCOUNT_TOKEN_LIFETIME, ACTS_AS, Ask, Authority, FORM, Granted, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE,
-    impersonation, invalid, metadata,
+    ACCESS_TOKEN, ACTS_AS, Ask, Authority, FORM, Granted, JWT, LIFETIME, SCOPE, TOKEN_EXCHANGE, default_file,
+    impersonation, invalid,
 };
-use crate::gcp::config::url;
-use crate::http::{Request, form};
+use crate::http::{form, url};
 
 const OPERATION: &str = "Token";
-const FIELD: &str = "spec.provider.gcpsm.auth.workloadIdentityFederation";
 const AWS_REQUEST: &str = "urn:ietf:params:aws:token-type:aws4_request";
 const TOKEN_URL: &str = r"^https://sts\.[^/\s]+/v1/token$";
 const INFO_URL: &str = r"^https://sts\.[^/\s]+/v1/introspect$";
 const ACTING_URL: &str = r"^https://iamcredentials\.(?:[a-z0-9-]+\.)*googleapis\.com/v1/projects/[^/]+/serviceAccounts/[a-z0-9-]+@[a-z0-9-]+\.iam\.gserviceaccount\.com:generateAccessToken$";
 /// Google's own domain.
 const GOOGLE: &str = "googleapis.com";
-/// A token is no longer than this.
-const LONGEST_FILE: u64 = 64 << 10;
-/// Where a store's configuration must not read: the operator's own identity, and what the kernel shows of it.
-const OWN: [&str; 4] = ["/var/run/secrets/kubernetes.io", "/proc", "/sys", "/dev"];
 
 /// What the store says.
 #[derive(Debug)]
-pub(in crate::gcp) struct Federation {
+pub(crate) struct Federation {
     subject: Named,
     audience: Option<String>,
     email: Option<String>,
@@ -63,7 +52,7 @@ enum Named {
 }
 
 impl Federation {
-    pub(in crate::gcp) fn of(spec: &GcpWorkloadIdentityFederation) -> Result<Self, Error> {
+    pub(crate) fn of(spec: &GcpWorkloadIdentityFederation) -> Result<Self, Error> {
         let GcpWorkloadIdentityFederation {
             audience,
             aws_security_credentials,
@@ -90,8 +79,8 @@ impl Federation {
         Ok(Self { subject, audience, email, endpoint: external_token_endpoint.clone().unwrap_or_default() })
     }
 
-    /// See [`crate::gcp::config::Settings::namespaces`]. The configuration's must be written out.
-    pub(in crate::gcp) fn namespaces(&self) -> Vec<Option<&str>> {
+    /// See `Settings::namespaces` of the providers. The configuration's must be written out.
+    pub(crate) fn namespaces(&self) -> Vec<Option<&str>> {
         match &self.subject {
             Named::Config(_) => Vec::new(),
             Named::Account(account) => vec![account.namespace.as_deref()],
@@ -103,6 +92,7 @@ impl Federation {
     pub(super) async fn open(self, authority: &Authority) -> Result<ExternalAccount, Error> {
         let Self { subject, audience, email, endpoint } = self;
         let acting = email.as_deref().map(acting_url).transpose()?;
+        let setting = format!("{}.workloadIdentityFederation", authority.field);
         let plain = |subject: Subject, token_type: &str| -> Result<ExternalAccount, Error> {
             Ok(ExternalAccount {
                 audience: audience.clone().unwrap_or_default(),
@@ -113,6 +103,7 @@ impl Federation {
                 client: None,
                 user_project: None,
                 subject,
+                setting: setting.clone(),
             })
         };
         match subject {
@@ -122,9 +113,9 @@ impl Federation {
                 plain(subject, AWS_REQUEST)
             }
             Named::Config(reference) => {
-                let failed = |error: Error| error.context(format!("{FIELD}.credConfig"));
+                let failed = |error: Error| error.context(format!("{setting}.credConfig"));
                 let json = config(reference, authority).await.map_err(failed)?;
-                let rules = Rules::Store { endpoint: &endpoint };
+                let rules = Rules::Store { endpoint: &endpoint, setting: &setting };
                 let mut account = ExternalAccount::parse(&json, audience.as_deref(), &rules).map_err(failed)?;
                 account.acting = acting.or(account.acting);
                 Ok(account)
@@ -144,7 +135,7 @@ async fn config(reference: GcpCredentialConfigRef, authority: &Authority) -> Res
 }
 
 fn acting_url(email: &str) -> Result<Url, Error> {
-    let url = impersonation::url_of(email)?;
+    let url = impersonation::url_of(email, "generateAccessToken")?;
     matches(url.as_str(), ACTING_URL, "service_account_impersonation_url")?;
     Ok(url)
 }
@@ -160,13 +151,23 @@ pub(super) fn matches(text: &str, pattern: &str, field: &str) -> Result<(), Erro
 /// Who wrote the configuration.
 pub(super) enum Rules<'a> {
     /// A store's author: it must not reach for what is the operator's.
-    Store { endpoint: &'a str },
+    Store { endpoint: &'a str, setting: &'a str },
     /// Whoever runs the operator.
     Operator,
 }
 
+impl Rules<'_> {
+    /// Where the configuration is, for errors.
+    fn setting(&self) -> &str {
+        match self {
+            Self::Store { endpoint: _, setting } => setting,
+            Self::Operator => default_file::FILE,
+        }
+    }
+}
+
 /// A checked federation.
-pub(in crate::gcp) struct ExternalAccount {
+pub(crate) struct ExternalAccount {
     audience: String,
     token_type: String,
     token_url: Url,
@@ -175,15 +176,8 @@ pub(in crate::gcp) struct ExternalAccount {
     client: Option<HeaderValue>,
     user_project: Option<String>,
     subject: Subject,
-}
-
-/// Whose token is exchanged.
-enum Subject {
-    Account(ServiceAccountSelector),
-    AwsSecret(GcpAwsCredentials),
-    AwsMachine(Box<MachineCredentials>),
-    File { path: PathBuf, field: Option<String>, guarded: bool },
-    Url { url: Url, headers: HeaderMap, field: Option<String> },
+    /// Where it was configured, for errors.
+    setting: String,
 }
 
 #[derive(Deserialize)]
@@ -211,34 +205,11 @@ struct Impersonation {
     token_lifetime_seconds: Option<u64>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct CredentialSource {
-    file: String,
-    url: String,
-    headers: BTreeMap<String, String>,
-    executable: Option<Value>,
-    certificate: Option<Value>,
-    environment_id: String,
-    region_url: String,
-    regional_cred_verification_url: String,
-    imdsv2_session_token_url: String,
-    format: Format,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Format {
-    #[serde(rename = "type")]
-    type_: String,
-    subject_token_field_name: String,
-}
-
 fn or<'t>(given: &'t str, default: &'t str) -> &'t str {
     if given.is_empty() { default } else { given }
 }
 
-fn refused(text: impl std::fmt::Display) -> Error {
+pub(super) fn refused(text: impl std::fmt::Display) -> Error {
     invalid("Open", format!("invalid external_account config: {text}"))
 }
 
@@ -270,9 +241,9 @@ impl ExternalAccount {
         matches(or(&file.token_info_url, &info), INFO_URL, "token_info_url")?;
         let token_url = url(token, "token_url")?;
         let source = file.credential_source.ok_or_else(|| refused("credential_source is missing"))?;
-        let subject = subject(source, rules)?;
+        let subject = Subject::of(source, rules)?;
         let at_google = token_url.host_str().is_some_and(|host| host.ends_with(&format!(".{GOOGLE}")));
-        if matches!(rules, Rules::Store { endpoint: _ }) && !at_google {
+        if matches!(rules, Rules::Store { endpoint: _, setting: _ }) && !at_google {
             // What the operator's pod can read is for nobody else.
             return Err(refused(format!("token_url: with credential_source it must be at {GOOGLE}")));
         }
@@ -294,11 +265,18 @@ impl ExternalAccount {
             client: client.transpose().map_err(|_| refused("client_id"))?,
             user_project: Some(file.workforce_pool_user_project).filter(|project| !project.is_empty()),
             subject,
+            setting: rules.setting().to_owned(),
         })
     }
 
+    /// The service account of Google that the configuration acts as.
+    pub(super) fn acts_as(&self) -> Option<String> {
+        let last = self.acting.as_ref()?.path_segments()?.next_back()?;
+        last.split_once(':').map(|(email, _)| email.to_owned())
+    }
+
     pub(super) async fn grant(&self, authority: &Authority) -> Result<Granted, Error> {
-        let subject = self.subject_token(authority).await?;
+        let subject = self.subject.token(&self.audience, &self.setting, authority).await?;
         let options = self.user_project.as_ref().filter(|_| self.client.is_none());
         let options = options.map(|project| json!({"userProject": project}).to_string());
         let mut fields: Vec<(&str, &[u8])> = vec![
@@ -314,7 +292,7 @@ impl ExternalAccount {
         headers.extend(self.client.clone().map(|client| (AUTHORIZATION, client)));
         let mut url = authority.sts.clone().unwrap_or_else(|| self.token_url.clone());
         url.set_path(self.token_url.path());
-        let hint = format!("{FIELD}: the audience, and whether the pool and its provider admit this identity");
+        let hint = format!("{}: the audience, and whether the pool and its provider admit this identity", self.setting);
         let ask = Ask { operation: OPERATION, url, content_type: FORM, headers, body: form(&fields), hint: &hint };
         let federated = authority.exchange(ask).await?;
         match self.acting(authority).await? {
@@ -342,133 +320,12 @@ impl ExternalAccount {
             ) => Ok(None),
         }
     }
-
-    async fn subject_token(&self, authority: &Authority) -> Result<SecretBytes, Error> {
-        match &self.subject {
-            Subject::Account(account) => {
-                let token = authority.credentials.service_account_token(account, &[], ACCOUNT_TOKEN_LIFETIME).await;
-                Ok(token.map_err(|e| e.context("unable to fetch pod token"))?.token)
-            }
-            Subject::AwsSecret(GcpAwsCredentials { aws_credentials_secret_ref, region }) => {
-                let GcpAwsCredentialsRef { name, namespace } = aws_credentials_secret_ref;
-                let keys = aws::from_secret(name, namespace.as_deref(), authority.credentials.as_ref()).await?;
-                aws::subject_token(&keys, region, None, &self.audience)
-            }
-            Subject::AwsMachine(machine) => machine.subject_token(&self.audience, authority).await,
-            Subject::File { path, field, guarded } => {
-                token_of(&read(path, *guarded).await?, field.as_deref(), "credential_source.file")
-            }
-            Subject::Url { url, headers, field } => {
-                let mut request = Request::new(Method::GET, url.clone());
-                request.headers = headers.clone();
-                let hint = format!("{FIELD}.externalTokenEndpoint");
-                token_of(&metadata::plain(authority, request, &hint).await?, field.as_deref(), "credential_source.url")
-            }
-        }
-    }
-}
-
-fn subject(source: CredentialSource, rules: &Rules<'_>) -> Result<Subject, Error> {
-    let CredentialSource {
-        file,
-        url: given,
-        headers,
-        executable,
-        certificate,
-        environment_id,
-        region_url,
-        regional_cred_verification_url,
-        imdsv2_session_token_url,
-        format,
-    } = source;
-    let field = match format.type_.as_str() {
-        "" | "text" => None,
-        "json" if !format.subject_token_field_name.is_empty() => Some(format.subject_token_field_name),
-        _ => return Err(refused("credential_source.format: write text, or json with subject_token_field_name")),
-    };
-    if executable.is_some() {
-        return Err(refused("credential_source.executable.command is not allowed"));
-    }
-    if certificate.is_some() {
-        let text = "invalid external_account config: credential_source.certificate is not supported; use file or url";
-        return Err(Error::new(ErrorKind::Unsupported, "Open", text));
-    }
-    if !environment_id.is_empty() {
-        let machine = MachineCredentials::of(
-            &environment_id,
-            &given,
-            &region_url,
-            &regional_cred_verification_url,
-            &imdsv2_session_token_url,
-        )?;
-        return Ok(Subject::AwsMachine(Box::new(machine)));
-    }
-    if file.is_empty() && given.is_empty() {
-        return Err(refused(
-            "one of credential_source.file, credential_source.url or credential_source.environment_id should be provided",
-        ));
-    }
-    if let Rules::Store { endpoint } = rules
-        && given != *endpoint
-    {
-        let (given, endpoint) = (gojson::quote(&given), gojson::quote(endpoint));
-        return Err(refused(format!(
-            "credential_source.url {given} does not match with the configured {endpoint} externalTokenEndpoint"
-        )));
-    }
-    if !file.is_empty() {
-        return Ok(Subject::File {
-            path: PathBuf::from(file),
-            field,
-            guarded: matches!(rules, Rules::Store { endpoint: _ }),
-        });
-    }
-    let mut all = HeaderMap::new();
-    for (name, value) in &headers {
-        let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
-        let (name, mut value) = pair.ok_or_else(|| refused("credential_source.headers: one is no HTTP header"))?;
-        value.set_sensitive(true);
-        all.insert(name, value);
-    }
-    Ok(Subject::Url { url: url(&given, "credential_source.url")?, headers: all, field })
-}
-
-/// The bytes of a small file.
-async fn read(path: &Path, guarded: bool) -> Result<SecretBytes, Error> {
-    let unreadable = || invalid(OPERATION, "credential_source.file: the controller's pod has no such readable file");
-    let real = tokio::fs::canonicalize(path).await.map_err(|_| unreadable())?;
-    if guarded {
-        for own in OWN {
-            let own = Path::new(own);
-            let resolved = tokio::fs::canonicalize(own).await.unwrap_or_else(|_| own.to_owned());
-            if real.starts_with(own) || real.starts_with(resolved) {
-                let text = "credential_source.file: this file is the operator's own; mount a token of its own for this \
-                            store, or use serviceAccountRef";
-                return Err(invalid(OPERATION, text));
-            }
-        }
-    }
-    let facts = tokio::fs::metadata(&real).await.map_err(|_| unreadable())?;
-    if !facts.is_file() || facts.len() > LONGEST_FILE {
-        return Err(unreadable());
-    }
-    tokio::fs::read(&real).await.map(SecretBytes::new).map_err(|_| unreadable())
-}
-
-/// The token in a text, or in a field of a JSON object.
-fn token_of(content: &SecretBytes, field: Option<&str>, setting: &str) -> Result<SecretBytes, Error> {
-    let malformed = |text: &str| Error::new(ErrorKind::Malformed, OPERATION, format!("{setting}: {text}"));
-    let Some(field) = field else {
-        let token = content.expose().trim_ascii();
-        return if token.is_empty() { Err(malformed("it is empty")) } else { Ok(SecretBytes::new(token.to_vec())) };
-    };
-    let members = gojson::object_to_map(content.expose()).map_err(|_| malformed("it is not a JSON object"))?;
-    let token = members.into_iter().find(|(name, value)| name == field && !value.is_empty());
-    token.map(|(_, token)| SecretBytes::new(token)).ok_or_else(|| malformed("it has no subject_token_field_name"))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     const ENDPOINT: &str = "https://tokens.example.org/t";
@@ -537,7 +394,7 @@ mod tests {
         ];
         for (patch, want) in cases {
             let shown = patch.to_string();
-            match (parse(patch, &Rules::Store { endpoint: ENDPOINT }), want) {
+            match (parse(patch, &Rules::Store { endpoint: ENDPOINT, setting: "f" }), want) {
                 (Ok(_), None) => {}
                 (Err(error), Some(text)) => {
                     let text = format!("invalid external_account config: {text}");
@@ -558,50 +415,5 @@ mod tests {
             parse(patch.clone(), &Rules::Operator).unwrap_or_else(|error| panic!("{patch}: {error}"));
         }
         assert!(parse(json!({"credential_source": {"executable": {}}}), &Rules::Operator).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_stores_file_is_not_the_operators_own() {
-        let directory = tempfile::tempdir().unwrap();
-        let token = directory.path().join("token");
-        std::fs::write(&token, " t\n").unwrap();
-        let large = directory.path().join("large");
-        std::fs::write(&large, vec![b'x'; 70_000]).unwrap();
-        let link = directory.path().join("link");
-        std::os::unix::fs::symlink("/proc/self/environ", &link).unwrap();
-        let cases = [
-            (token.as_path(), true, None),
-            (large.as_path(), true, Some("no such readable file")),
-            (directory.path(), true, Some("no such readable file")),
-            (Path::new("/none"), true, Some("no such readable file")),
-            (Path::new("/proc/self/environ"), true, Some("the operator's own")),
-            (Path::new("/dev/../proc/self/environ"), true, Some("the operator's own")),
-            (link.as_path(), true, Some("the operator's own")),
-            (link.as_path(), false, None),
-        ];
-        for (path, guarded, want) in cases {
-            let got = read(path, guarded).await;
-            match (&got, want) {
-                (Ok(_), None) => {}
-                (Err(error), Some(text)) => assert!(error.to_string().contains(text), "{error}"),
-                (got, want) => panic!("{}: {got:?}, not {want:?}", path.display()),
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_is_a_text_or_a_field() {
-        let cases = [
-            (" t\n", None, Some("t")),
-            ("", None, None),
-            (r#"{"id":"t"}"#, Some("id"), Some("t")),
-            (r#"{"id":"t"}"#, Some("other"), None),
-            ("canary", Some("id"), None),
-        ];
-        for (content, field, want) in cases {
-            let got = token_of(&content.into(), field, "s");
-            assert_eq!(got.as_ref().ok().map(|token| token.expose_str().unwrap()), want, "{content}");
-            assert!(got.err().is_none_or(|error| !error.to_string().contains("canary")));
-        }
     }
 }

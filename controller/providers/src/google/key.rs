@@ -10,6 +10,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gojson::{Document, Item};
 use http::HeaderMap;
 use provider::Error;
 use reqwest::Url;
@@ -19,9 +20,8 @@ use secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Ask, Authority, FORM, Granted, LIFETIME, SCOPE, invalid, now, seconds};
-use crate::gcp::config::url;
-use crate::http::form;
+use super::{Ask, Authority, FORM, Granted, LIFETIME, SCOPE, error, invalid, now, seconds};
+use crate::http::{form, url};
 
 const OPERATION: &str = "Token";
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
@@ -31,8 +31,8 @@ const SKEW: Duration = Duration::from_secs(10);
 const HINT: &str = "whether the service account and its key exist, token_uri of the key, and the clock of the node";
 
 /// The key, parsed.
-pub(in crate::gcp) struct ServiceAccountKey {
-    email: String,
+pub(crate) struct ServiceAccountKey {
+    pub(super) email: String,
     id: String,
     pair: KeyPair,
     token_url: Url,
@@ -86,22 +86,35 @@ impl ServiceAccountKey {
     }
 
     pub(super) async fn grant(&self, authority: &Authority) -> Result<Granted, Error> {
-        let assertion = self.assertion(seconds(now()))?;
-        let body = form(&[("grant_type", GRANT.as_bytes()), ("assertion", assertion.expose())]);
-        let url = self.token_url.clone();
-        let ask = Ask { operation: OPERATION, url, content_type: FORM, headers: HeaderMap::new(), body, hint: HINT };
-        authority.exchange(ask).await
+        authority.exchange(self.ask(("scope", SCOPE))?).await
     }
 
-    /// The JWT, at `now` in seconds since 1970.
-    fn assertion(&self, now: u64) -> Result<SecretBytes, Error> {
+    /// An ID token for `audience`.
+    pub(super) async fn id_token(&self, audience: &str, authority: &Authority) -> Result<SecretBytes, Error> {
+        let answer = authority.post(self.ask(("target_audience", audience))?).await?;
+        let document = Document::parse(answer.body.expose()).ok();
+        match document.as_ref().and_then(|d| d.member(d.root(), "id_token").map(|id| d.item(id))) {
+            Some(Item::Text(token)) if !token.is_empty() => Ok(SecretBytes::from(token)),
+            _ => Err(error::no_token(OPERATION, &self.token_url.origin().ascii_serialization())),
+        }
+    }
+
+    fn ask(&self, purpose: (&str, &str)) -> Result<Ask<'static>, Error> {
+        let assertion = self.assertion(seconds(now()), purpose)?;
+        let body = form(&[("grant_type", GRANT.as_bytes()), ("assertion", assertion.expose())]);
+        let url = self.token_url.clone();
+        Ok(Ask { operation: OPERATION, url, content_type: FORM, headers: HeaderMap::new(), body, hint: HINT })
+    }
+
+    /// The JWT, at `now` in seconds since 1970. `purpose` is the claim that says what kind of token it is for.
+    fn assertion(&self, now: u64, purpose: (&str, &str)) -> Result<SecretBytes, Error> {
         let mut header = json!({"alg": "RS256", "typ": "JWT"});
         if !self.id.is_empty() {
             header["kid"] = self.id.as_str().into();
         }
         let issued = now.saturating_sub(SKEW.as_secs());
-        let claims = json!({"iss": self.email, "scope": SCOPE, "aud": self.token_url.as_str(), "iat": issued,
-            "exp": issued + LIFETIME.as_secs()});
+        let claims = json!({"iss": self.email, "aud": self.token_url.as_str(), "iat": issued,
+            "exp": issued + LIFETIME.as_secs(), purpose.0: purpose.1});
         let mut jwt = URL_SAFE_NO_PAD.encode(header.to_string());
         jwt.push('.');
         URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut jwt);
@@ -137,7 +150,7 @@ mod tests {
             "private_key": pem(&pair), "project_id": "p"});
         let key = ServiceAccountKey::parse(file.to_string().as_bytes()).unwrap();
         assert_eq!(key.project.as_deref(), Some("p"));
-        let jwt = key.assertion(1_000_010).unwrap();
+        let jwt = key.assertion(1_000_010, ("scope", SCOPE)).unwrap();
         let (signed, signature) = jwt.expose_str().unwrap().rsplit_once('.').unwrap();
         let parts: Vec<Value> = signed
             .split('.')

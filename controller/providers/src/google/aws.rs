@@ -18,8 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Authority, invalid, metadata, now};
-use crate::gcp::config::url;
-use crate::http::{Request, percent_encode};
+use crate::http::{Request, percent_encode, url};
 
 const OPERATION: &str = "Token";
 const VERIFICATION: &str = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
@@ -59,7 +58,7 @@ pub(super) async fn from_secret(
         Err(error) if error.to_string().starts_with("cannot find secret data for key") => None,
         Err(error) => return Err(missing(error)),
     };
-    Ok(Keys::new(id, secret, session, None, "gcpsm"))
+    Ok(Keys::new(id, secret, session, None, "federation"))
 }
 
 /// The proof: the request, signed and not sent, as Google wants it written.
@@ -187,7 +186,7 @@ impl MachineCredentials {
         }
         let body: Body = serde_json::from_slice(answer.expose()).map_err(|_| malformed())?;
         let Body { access_key_id, secret_access_key, token } = body;
-        let keys = Keys::new(access_key_id, secret_access_key, token, None, "gcpsm");
+        let keys = Keys::new(access_key_id, secret_access_key, token, None, "federation");
         subject_token(&keys, region, self.verification.as_deref(), audience)
     }
 }
