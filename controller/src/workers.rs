@@ -3,6 +3,7 @@
 //! Deliberately not here: how many work at a time (`dispatch`).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use api::StoreKind;
 use engine::Asker;
@@ -36,15 +37,8 @@ impl Work<Key, StoreKey> for ExternalSecrets {
             followed: cx.external_secrets.has_more_within(engine::LINGER),
         };
         let next = external_secret::reconcile(cx, key, asker, slot).await;
-        match cx.world.about(key, |brief| cx.tenure.bucket_of_kept(key, brief)) {
-            Some(bucket) if cx.tenure.holds(bucket) => {
-                let took = clock::instant().saturating_duration_since(started);
-                cx.metrics.reconciled(Kind::ExternalSecret, &key.name, &key.namespace, took);
-            }
-            // Another replica's object has its series there.
-            Some(_) => cx.metrics.disown(Kind::ExternalSecret, &key.name, &key.namespace),
-            None => {}
-        }
+        let bucket = cx.world.about(key, |brief| cx.tenure.bucket_of_kept(key, brief));
+        measure(cx, Kind::ExternalSecret, &key.name, &key.namespace, bucket, started);
         turn.end(next);
         next
     }
@@ -111,14 +105,8 @@ impl Work<DeclarationKey, ()> for Declarations {
         let turn = cx.supervision.declarations.begin(kind.as_str());
         let started = clock::instant();
         let next = fan_out::reconcile(cx, key, *asked).await;
-        if self.exists(key) {
-            if cx.tenure.holds(cx.tenure.bucket_of_declaration(key)) {
-                let took = clock::instant().saturating_duration_since(started);
-                cx.metrics.reconciled(kind, &key.name, "", took);
-            } else {
-                cx.metrics.disown(kind, &key.name, "");
-            }
-        }
+        let bucket = self.exists(key).then(|| cx.tenure.bucket_of_declaration(key));
+        measure(cx, kind, &key.name, "", bucket, started);
         turn.end(next);
         next
     }
@@ -147,15 +135,8 @@ impl Work<Key, StoreKey> for PushSecrets {
         let turn = cx.supervision.push_secrets.begin("pushsecret");
         let started = clock::instant();
         let next = push_secret::reconcile(cx, key, &slot).await;
-        if self.exists(key) {
-            if cx.tenure.holds(cx.tenure.bucket_of_push(key)) {
-                let took = clock::instant().saturating_duration_since(started);
-                cx.metrics.reconciled(Kind::PushSecret, &key.name, &key.namespace, took);
-            } else {
-                // Another replica's object has its series there.
-                cx.metrics.disown(Kind::PushSecret, &key.name, &key.namespace);
-            }
-        }
+        let bucket = self.exists(key).then(|| cx.tenure.bucket_of_push(key));
+        measure(cx, Kind::PushSecret, &key.name, &key.namespace, bucket, started);
         turn.end(next);
         next
     }
@@ -170,5 +151,18 @@ impl Work<Key, StoreKey> for PushSecrets {
 
     fn exists(&self, key: &Key) -> bool {
         self.0.pushes.get(key).is_some()
+    }
+}
+
+/// Counts what was worked on, unless it is gone: then it has no `bucket`.
+fn measure(cx: &Context, kind: Kind, name: &str, namespace: &str, bucket: Option<u16>, started: Instant) {
+    match bucket {
+        Some(bucket) if cx.tenure.holds(bucket) => {
+            let took = clock::instant().saturating_duration_since(started);
+            cx.metrics.reconciled(kind, name, namespace, took);
+        }
+        // Another replica's object has its series there.
+        Some(_) => cx.metrics.disown(kind, name, namespace),
+        None => {}
     }
 }
