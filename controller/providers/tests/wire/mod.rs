@@ -10,6 +10,7 @@ mod ibm;
 mod kubernetes;
 mod leaks;
 mod onepassword;
+mod openbao;
 mod push;
 mod vault;
 mod webhook;
