@@ -2,6 +2,7 @@
 //!
 //! Each row of a table is one ExternalSecret and what must come of it; all rows of a provider share its store.
 
+use e2e::pki::Pki;
 use e2e::testbed::{Parts, Suite, Testbed};
 use e2e::{Context, Result, wait};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
@@ -172,6 +173,49 @@ subjects: [{kind: ServiceAccount, name: reviewer, namespace: $NS}]
         let row: Row =
             ("es", "data: [{secretKey: k, remoteRef: {key: kubernetes-auth/app, property: user}}]", &[("k", "ada")]);
         deliver(bed, &ns, "vault", &[row]).await
+    })
+}
+
+#[test]
+fn vault_with_a_client_certificate() -> Result {
+    SUITE.run("vault-cert", async |bed, ns| {
+        let openbao = bed.openbao()?;
+        openbao.write("cert/app", json!({"user": "ada"})).await?;
+        let (ours, theirs) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let (ours, theirs) = (Pki::new(ours.path())?, Pki::new(theirs.path())?);
+        openbao.certificate_auth("sync", ours.ca()).await?;
+        let (address, authority) = openbao.tls()?;
+        bed.cluster.write_secret(&ns, "vault-ca", &[("ca.crt", authority)]).await?;
+        for (name, pki) in [("ours", &ours), ("theirs", &theirs)] {
+            let pair = pki.client("app", "shop")?;
+            bed.cluster.write_secret(&ns, name, &[("tls.crt", &pair.cert), ("tls.key", &pair.key)]).await?;
+            let store = format!(
+                "
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {{name: {name}, namespace: $NS}}
+spec:
+  provider:
+    vault:
+      server: {address}
+      path: secret
+      caProvider: {{type: Secret, name: vault-ca, key: ca.crt}}
+      auth: {{cert: {{clientCert: {{name: {name}}}, secretRef: {{name: {name}}}, vaultRole: sync}}}}
+"
+            );
+            bed.apply(&ns, &store).await?;
+        }
+        let row: Row = ("es", "data: [{secretKey: k, remoteRef: {key: cert/app, property: user}}]", &[("k", "ada")]);
+        deliver(bed, &ns, "ours", &[row]).await?;
+        bed.store_says(&ns, "ours", "True Valid: store validated").await?;
+
+        let store = bed.store_says(&ns, "theirs", "False InvalidProviderConfig: unable to create client").await?;
+        let refused = format!(
+            "cannot log in to Vault at auth/cert: {address} answered 400: login refused; check \
+             spec.provider.vault.auth.cert (path, vaultRole) and which certificates the role admits"
+        );
+        assert_eq!(wait::field(&store, "/status/conditions/0/detail"), &json!(refused));
+        Ok(())
     })
 }
 
