@@ -22,6 +22,9 @@ pub struct Environment {
     pub azure: AzureEnvironment,
     /// Variables of the provider `vault`.
     pub vault: VaultEnvironment,
+    /// Variables of the provider `openBao`: each by the prefix `BAO_`, else by `VAULT_`, as OpenBao's SDK reads them. Those
+    /// of TLS stay unset, since they have no effect on the reference's provider.
+    pub openbao: VaultEnvironment,
     /// What was pushed to stores of the provider `fake`. No variable, but as much the process's own.
     pub fake: FakeMemory,
     /// Variables of the provider `gcpsm`.
@@ -174,12 +177,15 @@ impl Environment {
             vault: VaultEnvironment {
                 ca_cert: get("VAULT_CACERT").map(PathBuf::from),
                 skip_verify: get("VAULT_SKIP_VERIFY").is_some_and(|v| truth(&v)),
-                namespace: get("VAULT_NAMESPACE"),
-                max_retries: get("VAULT_MAX_RETRIES").and_then(|v| understood("VAULT_MAX_RETRIES", v.parse().ok())),
-                client_timeout: get("VAULT_CLIENT_TIMEOUT")
-                    .and_then(|v| understood("VAULT_CLIENT_TIMEOUT", seconds_or_duration(&v))),
-                token: get("VAULT_TOKEN").map(SecretBytes::from),
+                ..vault(|name| format!("VAULT_{name}"), get)
             },
+            openbao: vault(
+                |name| {
+                    let own = format!("BAO_{name}");
+                    if lookup(&own).is_some() { own } else { format!("VAULT_{name}") }
+                },
+                get,
+            ),
             fake: FakeMemory::default(),
             gcp: GcpEnvironment {
                 secret_manager_endpoint: get("GCP_SECRETMANAGER_ENDPOINT"),
@@ -190,6 +196,19 @@ impl Environment {
                 application_credentials: get("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
             },
         }
+    }
+}
+
+/// The variables that Vault's SDK and OpenBao's read alike, but those of TLS. `variable` makes a variable of its end.
+fn vault(variable: impl Fn(&str) -> String, get: impl Fn(&str) -> Option<String>) -> VaultEnvironment {
+    let (retries, timeout) = (variable("MAX_RETRIES"), variable("CLIENT_TIMEOUT"));
+    VaultEnvironment {
+        ca_cert: None,
+        skip_verify: false,
+        namespace: get(&variable("NAMESPACE")),
+        max_retries: get(&retries).and_then(|v| understood(&retries, v.parse().ok())),
+        client_timeout: get(&timeout).and_then(|v| understood(&timeout, seconds_or_duration(&v))),
+        token: get(&variable("TOKEN")).map(SecretBytes::from),
     }
 }
 
@@ -207,7 +226,7 @@ fn seconds_or_duration(value: &str) -> Option<Duration> {
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
-fn understood<T>(name: &'static str, value: Option<T>) -> Option<T> {
+fn understood<T>(name: &str, value: Option<T>) -> Option<T> {
     if value.is_none() {
         tracing::warn!(variable = name, "the environment variable can't be understood and is ignored");
     }
@@ -259,6 +278,23 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(read(&[("VAULT_CLIENT_TIMEOUT", text)]).vault.client_timeout, want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_variable_of_openbao_goes_before_that_of_vault_even_if_it_is_empty() {
+        let env = read(&[
+            ("BAO_NAMESPACE", "bao"),
+            ("VAULT_NAMESPACE", "vault"),
+            ("BAO_TOKEN", ""),
+            ("VAULT_TOKEN", "t"),
+            ("VAULT_MAX_RETRIES", "7"),
+            ("VAULT_CACERT", "/ca"),
+            ("BAO_SKIP_VERIFY", "true"),
+        ]);
+        let want =
+            VaultEnvironment { namespace: Some("bao".to_owned()), max_retries: Some(7), ..VaultEnvironment::default() };
+        assert_eq!(env.openbao, want);
+        assert_eq!(env.vault.namespace.as_deref(), Some("vault"));
     }
 
     #[test]

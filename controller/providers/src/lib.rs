@@ -68,7 +68,6 @@ macro_rules! without_backend {
             | ProviderSpec::Ngrok(_)
             | ProviderSpec::Onboardbase(_)
             | ProviderSpec::OnePasswordSdk(_)
-            | ProviderSpec::OpenBao(_)
             | ProviderSpec::Oracle(_)
             | ProviderSpec::Ovh(_)
             | ProviderSpec::Passbolt(_)
@@ -129,6 +128,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
         ProviderSpec::Webhook(spec) => webhook::open(spec, &cx).await,
         ProviderSpec::GcpSm(spec) => gcp::open(spec, &cx).await,
         ProviderSpec::OnePassword(spec) => onepassword::open(spec, &cx).await,
+        ProviderSpec::OpenBao(spec) => vault::openbao::open(spec, &cx).await,
         without_backend!() => Err(unsupported(spec.key(), &cx.store.name)),
     }
 }
@@ -166,6 +166,7 @@ pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
         ProviderSpec::Webhook(spec) => webhook::uses_consumer(spec),
         ProviderSpec::GcpSm(spec) => gcp::uses_consumer(spec),
         ProviderSpec::OnePassword(spec) => onepassword::uses_consumer(spec),
+        ProviderSpec::OpenBao(spec) => vault::openbao::uses_consumer(spec, environment),
         without_backend!() => false,
     }
 }
@@ -221,6 +222,7 @@ mod tests {
         let here = json!({"name": "s", "key": "k"});
         let there = json!({"name": "s", "key": "k", "namespace": "n"});
         let vault = |secret: &Value| json!({"vault": {"server": "http://v", "auth": {"tokenSecretRef": secret}}});
+        let openbao = |secret: &Value| json!({"openBao": {"server": "http://b", "auth": {"tokenSecretRef": secret}}});
         let kubernetes = |secret: &Value| json!({"kubernetes": {"authRef": secret}});
         let onepassword = |secret: &Value| {
             json!({"onepassword": {"connectHost": "http://c", "vaults": {"a": 1},
@@ -248,6 +250,8 @@ mod tests {
             (vault(&there), false),
             (json!({"vault": {"server": "http://v"}}), false),
             (json!({"vault": {"server": "not a URL", "auth": {"tokenSecretRef": here}}}), false),
+            (openbao(&here), true),
+            (openbao(&there), false),
             (kubernetes(&here), true),
             (kubernetes(&there), false),
             (aws(json!({"secretRef": keys(&here)}), "None"), true),

@@ -9,7 +9,7 @@ mod wire;
 
 use std::time::Duration;
 
-use provider::{ErrorKind, Retry, Validation};
+use provider::{Capabilities, ErrorKind, Retry, Validation};
 use support::backends::{Backend, DATA};
 use support::{Reply, Stub, found, gzip_bomb, map, reference, value};
 
@@ -125,11 +125,12 @@ async fn a_store_that_works_validates_and_names_its_calls() {
         let stub = backend.stub().await;
         let store = backend.opening(&stub.url()).open().await.unwrap();
         assert_eq!(store.validate().await, Validation::Ready, "{backend:?}");
-        let capabilities = if backend == Backend::Ibm { "ReadOnly" } else { "ReadWrite" };
-        assert_eq!(store.capabilities().as_str(), capabilities, "{backend:?}");
+        assert_eq!(store.capabilities(), backend.capabilities(), "{backend:?}");
+        assert_eq!(store.writer().is_some(), backend.capabilities() == Capabilities::ReadWrite, "{backend:?}");
         let names = match backend {
             Backend::Fake => ("Fake", "GetSecret"),
             Backend::VaultV1 | Backend::VaultV2 => ("HashiCorp/Vault", "ReadSecretData"),
+            Backend::OpenBao => ("OpenBao", "ReadSecretData"),
             Backend::Aws => ("AWS/SecretsManager", "GetSecretValue"),
             Backend::ParameterStore => ("AWS/ParameterStore", "GetParameter"),
             Backend::Kubernetes => ("Kubernetes", "GetSecret"),
@@ -178,6 +179,7 @@ async fn a_cluster_store_with_referent_credentials_says_nothing_by_itself() {
             std::sync::Arc::new(support::Lookup { cluster: true, no_consumer: true, ..support::Lookup::default() });
         let store = opening.open().await.unwrap();
         assert_eq!(store.validate().await, Validation::Unknown(None), "{backend:?}");
+        assert_eq!(store.capabilities(), backend.capabilities(), "{backend:?}");
         let error = store.read(&reference(&backend.key("app"), None, None).read).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{backend:?}");
     }
@@ -299,6 +301,7 @@ async fn a_dead_endpoint_is_named_with_what_to_check() {
         };
         let setting = match backend {
             Backend::VaultV1 | Backend::VaultV2 => "spec.provider.vault.server",
+            Backend::OpenBao => "spec.provider.openBao.server",
             Backend::Aws => "AWS_SECRETSMANAGER_ENDPOINT",
             Backend::ParameterStore => "AWS_SSM_ENDPOINT",
             Backend::Kubernetes => "spec.provider.kubernetes.server.url",
@@ -325,7 +328,7 @@ async fn a_provider_without_a_backend_is_refused_in_the_references_words() {
     for sample in samples {
         let spec = api::StoreProvider(sample).parse().unwrap();
         let key = spec.key();
-        if matches!(key, "akeyless" | "azurekv" | "gcpsm" | "ibm" | "onepassword" | "webhook") {
+        if matches!(key, "akeyless" | "azurekv" | "gcpsm" | "ibm" | "onepassword" | "openBao" | "webhook") {
             continue; // They have one: see `wire`.
         }
         assert!(!providers::has_backend(&spec), "{key}");

@@ -1,4 +1,5 @@
-//! OpenBao in dev mode, which stands for Vault: in memory, unsealed, KV v2 at `secret/` and KV v1 at `kv1/`.
+//! OpenBao in dev mode, which also stands for Vault: in memory, unsealed, KV v2 at `secret/` and KV v1 at `kv1/`; over HTTP,
+//! and over TLS with an authority of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use super::{answering, http_client, json_of};
 use crate::deps;
 use crate::error::{Context, Result};
 use crate::guarded::{Guarded, Launch};
+use crate::pki::Pki;
 use crate::ports;
 
 /// A running OpenBao.
@@ -18,6 +20,7 @@ pub struct OpenBao {
     client: Client,
     server: Option<Guarded>,
     audit: PathBuf,
+    tls: Option<Tls>,
 }
 
 /// One request, as the server's audit log has it.
@@ -27,6 +30,12 @@ pub struct Asked {
     pub operation: String,
     /// Without `/v1/`, such as `secret/data/app` or `auth/kubernetes/login`.
     pub path: String,
+}
+
+/// The listener with TLS.
+struct Tls {
+    address: String,
+    pki: Pki,
 }
 
 /// Credentials of an AppRole.
@@ -47,23 +56,25 @@ impl OpenBao {
     /// # Errors
     /// If it can't be installed or doesn't answer.
     pub async fn start(folder: &Path) -> Result<Self> {
-        let [port] = ports::free()?;
+        let [port, tls_port] = ports::free()?;
         let address = format!("http://127.0.0.1:{port}");
-        let (config, audit) = (folder.join("openbao.hcl"), folder.join("openbao-audit.log"));
+        let (tls, config) = Tls::prepare(&folder.join("openbao-tls"), tls_port)?;
+        let (audited, audit) = (folder.join("openbao-audit.hcl"), folder.join("openbao-audit.log"));
         // Not as JSON: the server doesn't take this block so.
         let device =
             format!("audit \"file\" \"log\" {{ options {{ file_path = {:?} }} }}", audit.display().to_string());
-        fs::write(&config, device).context(config.display())?;
+        fs::write(&audited, device).context(audited.display())?;
         let mut server = Launch::new("openbao", deps::backends()?.join("bao"), folder)
             .args(["server", "-dev", "-dev-no-store-token"])
             .args([format!("-dev-root-token-id={}", Self::ROOT_TOKEN)])
-            .args([format!("-dev-listen-address=127.0.0.1:{port}"), format!("-config={}", config.display())])
+            .args([format!("-dev-listen-address=127.0.0.1:{port}")])
+            .args([format!("-config={config}"), format!("-config={}", audited.display())])
             .env([("HOME", folder.display().to_string())])
             .spawn()?;
         let client = http_client()?;
         answering(&client, &format!("{address}/v1/sys/health"), &mut server).await?;
-        let this = Self { address, client, server: Some(server), audit };
-        this.initialised().await?;
+        let this = Self { address, client, server: Some(server), audit, tls: Some(tls) };
+        this.initialised("secret").await?;
         this.call(Method::POST, "sys/mounts/kv1", json!({"type": "kv", "options": {"version": "1"}})).await?;
         let policy = r#"path "*" { capabilities = ["read", "list"] }"#;
         this.call(Method::PUT, "sys/policies/acl/reader", json!({ "policy": policy })).await?;
@@ -75,7 +86,7 @@ impl OpenBao {
     /// # Errors
     /// If no HTTP client can be made.
     pub fn at(address: &str) -> Result<Self> {
-        Ok(Self { address: address.to_owned(), client: http_client()?, server: None, audit: PathBuf::new() })
+        Ok(Self { address: address.to_owned(), client: http_client()?, server: None, audit: PathBuf::new(), tls: None })
     }
 
     /// Every request so far, from the server's own audit log; empty for one that ran already.
@@ -94,11 +105,13 @@ impl OpenBao {
             .collect()
     }
 
-    /// The server answers before its dev set-up is done; the mount at `secret/` is the last thing that it makes.
-    async fn initialised(&self) -> Result<()> {
+    /// The server answers before its dev set-up is done, of which the mount at `secret/` is the last thing, and a new mount
+    /// of version 2 takes writes only a moment later.
+    async fn initialised(&self, mount: &str) -> Result<()> {
+        let path = format!("{mount}/data/e2e-is-ready");
         let mut last = Ok(Value::Null);
         for _ in 0..200 {
-            last = self.call(Method::POST, "secret/data/e2e-is-ready", json!({"data": {"ready": "yes"}})).await;
+            last = self.call(Method::POST, &path, json!({"data": {"ready": "yes"}})).await;
             if last.is_ok() {
                 return Ok(());
             }
@@ -110,6 +123,15 @@ impl OpenBao {
     /// Its URL.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its URL with TLS, and the authority of its certificate, PEM.
+    ///
+    /// # Errors
+    /// If somebody else started it.
+    pub fn tls(&self) -> Result<(&str, &str)> {
+        let tls = self.tls.as_ref().context("only who started OpenBao knows its authority")?;
+        Ok((&tls.address, tls.pki.ca()))
     }
 
     /// Calls the API with the root token: `path` without `/v1/`, a `null` body sends none.
@@ -213,6 +235,39 @@ impl OpenBao {
         Ok(())
     }
 
+    /// Makes a namespace with a KV v2 mount at `kv/`.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn namespace(&self, name: &str) -> Result<()> {
+        self.call(Method::POST, &format!("sys/namespaces/{name}"), json!({})).await?;
+        let mount = json!({"type": "kv", "options": {"version": "2"}});
+        self.call(Method::POST, &format!("{name}/sys/mounts/kv"), mount).await?;
+        self.initialised(&format!("{name}/kv")).await
+    }
+
+    /// Switches users and passwords on and makes a user who may read everything.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn user(&self, name: &str, password: &str) -> Result<()> {
+        self.auth_method("userpass").await?;
+        let body = json!({"password": password, "token_policies": ["reader"], "token_ttl": "1h"});
+        self.call(Method::POST, &format!("auth/userpass/users/{name}"), body).await?;
+        Ok(())
+    }
+
+    /// Switches logins by certificates on: those of `authority`, PEM, get the role `role`, which may read everything.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn certificate_auth(&self, role: &str, authority: &str) -> Result<()> {
+        self.auth_method("cert").await?;
+        let body = json!({"certificate": authority, "token_policies": ["reader"], "token_ttl": "1h"});
+        self.call(Method::POST, &format!("auth/cert/certs/{role}"), body).await?;
+        Ok(())
+    }
+
     async fn auth_method(&self, name: &str) -> Result<()> {
         let enabled = self.call(Method::GET, "sys/auth", Value::Null).await?;
         if enabled["data"].get(format!("{name}/")).is_none() {
@@ -240,6 +295,23 @@ impl OpenBao {
             log.lines().find_map(|line| line.trim().strip_prefix("Unseal Key:")).context("no unseal key printed")?;
         self.call(Method::POST, "sys/unseal", json!({ "key": key.trim() })).await?;
         Ok(())
+    }
+}
+
+impl Tls {
+    /// Makes the certificates and the file that tells OpenBao of the listener.
+    fn prepare(folder: &Path, port: u16) -> Result<(Self, String)> {
+        fs::create_dir_all(folder)?;
+        let pki = Pki::new(folder)?;
+        pki.server("openbao", &["127.0.0.1"])?;
+        let listener = json!({"listener": {"tcp": {
+            "address": format!("127.0.0.1:{port}"),
+            "tls_cert_file": pki.file("openbao.crt"),
+            "tls_key_file": pki.file("openbao.key"),
+        }}});
+        fs::write(folder.join("listener.json"), listener.to_string())?;
+        let config = pki.file("listener.json");
+        Ok((Self { address: format!("https://127.0.0.1:{port}"), pki }, config))
     }
 }
 

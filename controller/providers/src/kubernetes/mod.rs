@@ -48,7 +48,8 @@ pub(crate) struct Kubernetes {
 pub(crate) async fn open(spec: &KubernetesProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec)?;
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: READ }));
+        let capabilities = Capabilities::ReadWrite;
+        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: READ, capabilities }));
     }
     let Cluster { server, server_setting, tls, token } =
         settings.resolve(&cx.credentials).await.map_err(|e| e.context("failed to prepare auth"))?;

@@ -12,6 +12,7 @@ use secret::SecretBytes;
 use super::error;
 use super::gcp::Gcp;
 use super::login::{Jwt, RoleId};
+use super::product::Peer;
 use super::wire::{Call, Wire};
 use crate::google::Authority;
 use crate::http::Answer;
@@ -42,8 +43,8 @@ pub(super) async fn app_role(
         RoleId::Secret(selector) => credentials.secret_key(selector, "").await?.trimmed(),
     };
     let secret = credentials.secret_key(secret, "").await?.trimmed();
-    let hint = "check the role id, the secret id and spec.provider.vault.auth.appRole.path";
-    log_in(wire, mount, &[], &[("role_id", role.expose()), ("secret_id", secret.expose())], hint).await
+    let hint = format!("check the role id, the secret id and {}", wire.field("auth.appRole.path"));
+    log_in(wire, mount, &[], &[("role_id", role.expose()), ("secret_id", secret.expose())], &hint).await
 }
 
 /// Kubernetes. Source: Vault HTTP API, "Kubernetes auth method, login".
@@ -55,8 +56,9 @@ pub(super) async fn kubernetes(
     jwt: &Jwt,
 ) -> Result<Lease, Error> {
     let jwt = token_of(credentials, jwt).await?;
-    let hint = "check spec.provider.vault.auth.kubernetes (mountPath, role) and which service accounts the role admits";
-    log_in(wire, mount, &[], &[("jwt", jwt.expose()), ("role", role.as_bytes())], hint).await
+    let hint =
+        format!("check {} (mountPath, role) and which service accounts the role admits", wire.field("auth.kubernetes"));
+    log_in(wire, mount, &[], &[("jwt", jwt.expose()), ("role", role.as_bytes())], &hint).await
 }
 
 /// LDAP, and users of Vault's own. Source: Vault HTTP API, "LDAP auth method, login with LDAP user" and "Userpass auth
@@ -69,9 +71,19 @@ pub(super) async fn password(
     user: &str,
     password: &api::SecretKeySelector,
 ) -> Result<Lease, Error> {
-    let password = credentials.secret_key(password, "").await?.trimmed();
-    let hint = format!("check spec.provider.vault.auth.{method} (path, username) and the password in its secretRef");
-    log_in(wire, mount, &[user.to_owned()], &[("password", password.expose())], &hint).await
+    let password = credentials.secret_key(password, "").await?;
+    let hint =
+        format!("check {} (path, username) and the password in its secretRef", wire.field(&format!("auth.{method}")));
+    log_in(wire, mount, &[user.to_owned()], &[("password", without_line_end(&password))], &hint).await
+}
+
+/// White space may be part of a password, but for the line break that an editor leaves behind it.
+fn without_line_end(password: &SecretBytes) -> &[u8] {
+    let mut bytes = password.expose();
+    while let [rest @ .., b'\n' | b'\r'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// A JWT. Source: Vault HTTP API, "JWT/OIDC auth method, JWT login".
@@ -83,18 +95,20 @@ pub(super) async fn jwt(
     jwt: &Jwt,
 ) -> Result<Lease, Error> {
     let jwt = token_of(credentials, jwt).await?;
-    let hint =
-        "check spec.provider.vault.auth.jwt (path, role), and which issuer, audience and subject the role admits";
+    let hint = format!(
+        "check {} (path, role), and which issuer, audience and subject the role admits",
+        wire.field("auth.jwt")
+    );
     let mut body = vec![("jwt", jwt.expose())];
     body.extend(role.map(|role| ("role", role.as_bytes())));
-    log_in(wire, mount, &[], &body, hint).await
+    log_in(wire, mount, &[], &body, &hint).await
 }
 
 /// The client certificate of the connection. Source: Vault HTTP API, "TLS certificate auth method, login".
 pub(super) async fn certificate(wire: &Wire, mount: &[String], role: Option<&str>) -> Result<Lease, Error> {
     let body: Vec<(&str, &[u8])> = role.map(|role| ("name", role.as_bytes())).into_iter().collect();
-    let hint = "check spec.provider.vault.auth.cert (path, vaultRole) and which certificates the role admits";
-    log_in(wire, mount, &[], &body, hint).await
+    let hint = format!("check {} (path, vaultRole) and which certificates the role admits", wire.field("auth.cert"));
+    log_in(wire, mount, &[], &body, &hint).await
 }
 
 /// An identity of Google. Source: Vault HTTP API, "Google Cloud auth method, login".
@@ -128,14 +142,14 @@ async fn log_in(
     path.extend_from_slice(mount);
     path.push("login".to_owned());
     path.extend_from_slice(user);
-    let place = format!("cannot log in to Vault at auth/{}", mount.join("/"));
+    let place = format!("cannot log in to {} at auth/{}", wire.peer().product.name(), mount.join("/"));
     let body = Some(SecretBytes::new(gojson::string_map(body.iter().copied(), Html::Keep)));
     let call = Call { operation: LOGIN, method: Method::PUT, path: &path, query: None, token: None, body, login: true };
     let answer = wire.send(call).await.map_err(|e| e.context(&place))?;
     if !answer.status.is_success() {
-        return Err(error::of_login(&answer, LOGIN, &wire.origin(), hint).context(&place));
+        return Err(error::of_login(&answer, LOGIN, wire.peer(), hint).context(&place));
     }
-    lease(&answer).ok_or_else(|| no_token(LOGIN, &wire.origin()).context(&place))
+    lease(&answer).ok_or_else(|| no_token(LOGIN, wire.peer()).context(&place))
 }
 
 /// Asks whether the token is good. Source: Vault HTTP API, "Token auth method, lookup a token (self)".
@@ -148,7 +162,7 @@ pub(super) async fn look_up(wire: &Wire, token: Option<&SecretBytes>) -> Result<
     let has_data = document.as_ref().and_then(|d| d.member(d.root(), "data").map(|id| d.item(id)));
     match (answer.status, has_data) {
         (StatusCode::OK, Some(Item::Object(_))) => Ok(()),
-        (_, _) => Err(error::of_answer(&answer, LOOKUP, &wire.origin())),
+        (_, _) => Err(error::of_answer(&answer, LOOKUP, wire.peer())),
     }
 }
 
@@ -167,9 +181,9 @@ pub(super) async fn renew(wire: &Wire, token: &SecretBytes) -> Result<Lease, Err
     };
     let answer = wire.send(call).await?;
     if !answer.status.is_success() {
-        return Err(error::of_answer(&answer, RENEW, &wire.origin()));
+        return Err(error::of_answer(&answer, RENEW, wire.peer()));
     }
-    lease(&answer).ok_or_else(|| no_token(RENEW, &wire.origin()))
+    lease(&answer).ok_or_else(|| no_token(RENEW, wire.peer()))
 }
 
 /// Ends the token's life. Source: Vault HTTP API, "Token auth method, revoke a token (self)".
@@ -186,11 +200,12 @@ pub(super) async fn revoke(wire: &Wire, token: &SecretBytes) -> Result<(), Error
         login: false,
     };
     let answer = wire.send(call).await?;
-    if answer.status.is_success() { Ok(()) } else { Err(error::of_answer(&answer, REVOKE, &wire.origin())) }
+    if answer.status.is_success() { Ok(()) } else { Err(error::of_answer(&answer, REVOKE, wire.peer())) }
 }
 
-fn no_token(operation: &'static str, origin: &str) -> Error {
-    let text = format!("{origin} answered without a token; does something other than Vault answer there?");
+fn no_token(operation: &'static str, peer: &Peer) -> Error {
+    let text =
+        format!("{peer} answered without a token; does something other than {} answer there?", peer.product.name());
     Error::new(ErrorKind::Malformed, operation, text)
 }
 

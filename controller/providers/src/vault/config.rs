@@ -1,6 +1,7 @@
 //! Settings of `vault`: from the spec (and the variables of Vault's SDK) to what the rest needs. Pure, but for the last
 //! step of TLS, which looks up certificates.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::{CaProvider, RetrySettings, SecretKeySelector, VaultProvider, VaultTls};
@@ -10,6 +11,7 @@ use reqwest::Url;
 
 use super::login::Login;
 use super::path::Paths;
+use super::product::Product;
 use crate::environment::VaultEnvironment;
 use crate::http::{Identity, Roots, TOTAL_TIMEOUT, TlsSettings};
 use crate::retry::Retries;
@@ -29,10 +31,11 @@ pub(super) struct Settings {
 
 /// What every request needs.
 pub(super) struct Connection {
+    pub(super) product: Product,
     pub(super) server: Url,
     /// Custom headers and the ones that never change.
     pub(super) headers: HeaderMap,
-    /// Vault namespace of requests, and of the login if it is another.
+    /// The server's namespace of requests, and of the login.
     pub(super) namespace: Option<HeaderValue>,
     pub(super) login_namespace: Option<HeaderValue>,
     pub(super) read_your_writes: bool,
@@ -67,6 +70,7 @@ impl Settings {
     /// Checks a store's settings.
     pub(super) fn of(
         spec: &VaultProvider,
+        product: Product,
         retry: Option<&RetrySettings>,
         environment: &VaultEnvironment,
     ) -> Result<Self, Error> {
@@ -88,15 +92,16 @@ impl Settings {
             environment;
 
         let namespace = namespace.as_deref().or(default_namespace.as_deref()).filter(|n| !n.is_empty());
-        let login_namespace = auth.as_ref().and_then(|a| a.namespace.as_deref()).filter(|n| !n.is_empty());
+        // Set and empty, it is the root namespace.
+        let login_namespace =
+            auth.as_ref().and_then(|a| a.namespace.as_deref()).or(namespace).filter(|n| !n.is_empty());
         let (retries, wait) = retries(retry, *max_retries)?;
         let connection = Connection {
-            server: server_url(server)?,
-            headers: all_headers(headers, *read_your_writes && *forward_inconsistent)?,
-            namespace: namespace.map(|n| header_value(n, "spec.provider.vault.namespace")).transpose()?,
-            login_namespace: login_namespace
-                .map(|n| header_value(n, "spec.provider.vault.auth.namespace"))
-                .transpose()?,
+            product,
+            server: server_url(server, product)?,
+            headers: all_headers(headers, *read_your_writes && *forward_inconsistent, product)?,
+            namespace: namespace.map(|n| header_value(n, &product.field("namespace"))).transpose()?,
+            login_namespace: login_namespace.map(|n| header_value(n, &product.field("auth.namespace"))).transpose()?,
             read_your_writes: *read_your_writes,
             retries,
             wait,
@@ -104,7 +109,7 @@ impl Settings {
         };
         let login = match auth {
             None => Login::Environment(token.clone()),
-            Some(auth) => Login::of(auth)?,
+            Some(auth) => Login::of(auth, product)?,
         };
         let client = match login.certificate() {
             Some((certificate, key)) => Some((certificate.clone(), key.clone())),
@@ -117,7 +122,7 @@ impl Settings {
             environment_ca: ca_cert.clone(),
             skip_verify: *skip_verify,
         };
-        Ok(Self { connection, login, tls, paths: Paths::new(path.as_deref(), *version)? })
+        Ok(Self { connection, login, tls, paths: Paths::new(path.as_deref(), *version, product)? })
     }
 
     /// The namespaces that the needed selectors name.
@@ -131,20 +136,20 @@ impl Settings {
     }
 }
 
-fn server_url(server: &str) -> Result<Url, Error> {
+fn server_url(server: &str, product: Product) -> Result<Url, Error> {
+    let field = product.field("server");
     let hint = "write a URL such as https://vault.example.org:8200";
-    let url: Url =
-        server.trim().parse().map_err(|_| invalid(format!("spec.provider.vault.server: not a URL; {hint}")))?;
+    let url: Url = server.trim().parse().map_err(|_| invalid(format!("{field}: not a URL; {hint}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(invalid(format!("spec.provider.vault.server: neither http:// nor https://; {hint}")));
+        return Err(invalid(format!("{field}: neither http:// nor https://; {hint}")));
     }
     Ok(url)
 }
 
-fn all_headers(custom: &std::collections::BTreeMap<String, String>, forward: bool) -> Result<HeaderMap, Error> {
+fn all_headers(custom: &BTreeMap<String, String>, forward: bool, product: Product) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for (name, value) in custom {
-        let field = format!("spec.provider.vault.headers[{name}]");
+        let field = product.field(&format!("headers[{name}]"));
         let key = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| invalid(format!("{field}: this is not the name of an HTTP header")))?;
         headers.insert(key, header_value(value, &field)?);
@@ -217,7 +222,7 @@ mod tests {
     }
 
     fn settings(patch: Value) -> Result<Settings, Error> {
-        Settings::of(&spec(patch), None, &VaultEnvironment::default())
+        Settings::of(&spec(patch), Product::Vault, None, &VaultEnvironment::default())
     }
 
     #[test]
@@ -261,7 +266,8 @@ mod tests {
     #[test]
     fn the_stores_namespace_goes_before_the_environments() {
         let environment = VaultEnvironment { namespace: Some("env".to_owned()), ..VaultEnvironment::default() };
-        let namespace = |patch| Settings::of(&spec(patch), None, &environment).unwrap().connection.namespace;
+        let namespace =
+            |patch| Settings::of(&spec(patch), Product::Vault, None, &environment).unwrap().connection.namespace;
         assert_eq!(namespace(json!({})).unwrap(), "env");
         assert_eq!(namespace(json!({"namespace": "own"})).unwrap(), "own");
     }

@@ -5,7 +5,7 @@
 use http::StatusCode;
 use provider::{Error, ErrorKind};
 
-use super::SERVER;
+use super::product::Peer;
 use crate::http::{Answer, retry_after, waiting};
 
 /// Texts of Vault and OpenBao that say more than the status.
@@ -25,6 +25,7 @@ const KNOWN: &[(&str, Known)] = &[
     ("missing client token", Known::InvalidToken),
     ("no handler for route", Known::NoMount),
     ("unsupported path", Known::NoMount),
+    ("No secret engine mount", Known::NoMount),
     ("versioned K/V secrets engine", Known::OtherVersion),
     ("did not match the current version", Known::Conflict),
 ];
@@ -53,88 +54,89 @@ pub(super) fn is_conflict(answer: &Answer) -> bool {
     answer.status == StatusCode::BAD_REQUEST && known(answer.body.expose()) == Some(Known::Conflict)
 }
 
-/// The error of an answer that isn't a success. `origin` is the server's address, for the text.
-pub(super) fn of_answer(answer: &Answer, operation: &'static str, origin: &str) -> Error {
+/// The error of an answer that isn't a success.
+pub(super) fn of_answer(answer: &Answer, operation: &'static str, peer: &Peer) -> Error {
     let known = known(answer.body.expose());
-    let (kind, text) = sort(answer.status, known, retry_after(&answer.headers).is_some(), origin);
+    let (kind, text) = sort(answer.status, known, retry_after(&answer.headers).is_some(), peer);
     waiting(Error::new(kind, operation, text), retry_after(&answer.headers))
 }
 
 /// The error of a login that isn't a success. `hint` says what to check if the server refuses what was sent.
-pub(super) fn of_login(answer: &Answer, operation: &'static str, origin: &str, hint: &str) -> Error {
+pub(super) fn of_login(answer: &Answer, operation: &'static str, peer: &Peer, hint: &str) -> Error {
     let code = answer.status.as_u16();
     let sealed = known(answer.body.expose()) == Some(Known::Sealed);
     match code {
         // Vault answers a wrong role or secret id with 400, a wrong token with 403, a missing mount with 403 or 404.
-        400 | 401 | 403 | 404 | 405 if !sealed => Error::new(
-            ErrorKind::Unauthenticated,
-            operation,
-            format!("{origin} answered {code}: login refused; {hint}"),
-        ),
-        _ => of_answer(answer, operation, origin),
+        400 | 401 | 403 | 404 | 405 if !sealed => {
+            Error::new(ErrorKind::Unauthenticated, operation, format!("{peer} answered {code}: login refused; {hint}"))
+        }
+        _ => of_answer(answer, operation, peer),
     }
 }
 
-fn sort(status: StatusCode, known: Option<Known>, wait_said: bool, origin: &str) -> (ErrorKind, String) {
+fn sort(status: StatusCode, known: Option<Known>, wait_said: bool, peer: &Peer) -> (ErrorKind, String) {
     let code = status.as_u16();
+    let (name, field) = (peer.product.name(), |name| peer.product.field(name));
     match (code, known) {
         (_, Some(Known::Sealed)) => {
-            (ErrorKind::Unavailable, format!("{origin} answered {code}: Vault is sealed; unseal it"))
+            (ErrorKind::Unavailable, format!("{peer} answered {code}: {name} is sealed; unseal it"))
         }
         (400 | 403, Some(Known::InvalidToken)) => (
             ErrorKind::Unauthenticated,
-            format!("{origin} answered {code}: permission denied, the token is invalid or has expired"),
+            format!("{peer} answered {code}: permission denied, the token is invalid or has expired"),
         ),
         (403, _) => (
             ErrorKind::AccessDenied,
             format!(
-                "{origin} answered 403: permission denied; check that the token is good, its policies, and the namespace"
+                "{peer} answered 403: permission denied; check that the token is good, its policies, and the namespace"
             ),
         ),
-        (401, _) => (ErrorKind::Unauthenticated, format!("{origin} answered 401: not authenticated")),
+        (401, _) => (ErrorKind::Unauthenticated, format!("{peer} answered 401: not authenticated")),
         (_, Some(Known::OtherVersion)) => (
             ErrorKind::Invalid,
-            format!("{origin} answered {code}: the mount has KV version 2; set spec.provider.vault.version to v2"),
+            format!("{peer} answered {code}: the mount has KV version 2; set {} to v2", field("version")),
         ),
         (_, Some(Known::NoMount)) => (
             ErrorKind::Invalid,
-            format!("{origin} answered {code}: no secrets engine is mounted there; check spec.provider.vault.path"),
+            format!("{peer} answered {code}: no secrets engine is mounted there; check {}", field("path")),
         ),
         (400, Some(Known::Conflict)) => (
             ErrorKind::Invalid,
             format!(
-                "{origin} answered 400: somebody else has written the secret meanwhile; nothing was changed, and the next try reads it anew"
+                "{peer} answered 400: somebody else has written the secret meanwhile; nothing was changed, and the next try reads it anew"
             ),
         ),
-        (400, _) => (ErrorKind::Invalid, format!("{origin} answered 400: bad request; check key and version")),
+        (400, _) => (ErrorKind::Invalid, format!("{peer} answered 400: bad request; check key and version")),
         (404, _) => (
             ErrorKind::Malformed,
             format!(
-                "{origin} answered 404, but not as Vault does for a missing secret; check {SERVER} and spec.provider.vault.path"
+                "{peer} answered 404, but not as {name} does for a missing secret; check {} and {}",
+                field("server"),
+                field("path")
             ),
         ),
         (405, _) => (
             ErrorKind::Invalid,
-            format!("{origin} answered 405: the path can't be read; check spec.provider.vault.version and path"),
+            format!("{peer} answered 405: the path can't be read; check {} and path", field("version")),
         ),
-        (412, _) => (
-            ErrorKind::Unavailable,
-            format!("{origin} answered 412: the node hasn't caught up with the active one yet"),
-        ),
-        (429, _) if wait_said => (ErrorKind::Throttled, format!("{origin} answered 429: too many requests")),
-        (429 | 472 | 473, _) => {
-            (ErrorKind::Unavailable, format!("{origin} answered {code}: the node is a standby; check {SERVER}"))
+        (412, _) => {
+            (ErrorKind::Unavailable, format!("{peer} answered 412: the node hasn't caught up with the active one yet"))
         }
-        (501, _) => (ErrorKind::Unavailable, format!("{origin} answered 501: Vault is not initialized")),
-        (500.., _) => (ErrorKind::Unavailable, format!("{origin} answered {code}: Vault can't answer now")),
+        (429, _) if wait_said => (ErrorKind::Throttled, format!("{peer} answered 429: too many requests")),
+        (429 | 472 | 473, _) => (
+            ErrorKind::Unavailable,
+            format!("{peer} answered {code}: the node is a standby; check {}", field("server")),
+        ),
+        (501, _) => (ErrorKind::Unavailable, format!("{peer} answered 501: {name} is not initialized")),
+        (500.., _) => (ErrorKind::Unavailable, format!("{peer} answered {code}: {name} can't answer now")),
         (300..=399, _) => (
             ErrorKind::Unavailable,
-            format!("{origin} answered {code}: a redirect that is not followed; check {SERVER}"),
+            format!("{peer} answered {code}: a redirect that is not followed; check {}", field("server")),
         ),
         (200..=299, _) => {
-            (ErrorKind::Malformed, format!("{origin} answered {code} without what was asked; check {SERVER}"))
+            (ErrorKind::Malformed, format!("{peer} answered {code} without what was asked; check {}", field("server")))
         }
-        _ => (ErrorKind::Invalid, format!("{origin} answered {code}; check {SERVER}")),
+        _ => (ErrorKind::Invalid, format!("{peer} answered {code}; check {}", field("server"))),
     }
 }
 
@@ -146,6 +148,7 @@ mod tests {
     use provider::Retry;
     use secret::SecretBytes;
 
+    use super::super::product::Product;
     use super::*;
 
     fn answer(status: u16, body: &str, wait: Option<&str>) -> Answer {
@@ -154,6 +157,10 @@ mod tests {
             headers.insert("retry-after", wait.parse().unwrap());
         }
         Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: SecretBytes::from(body) }
+    }
+
+    fn vault() -> Peer {
+        Peer { product: Product::Vault, origin: "http://v:8200".to_owned() }
     }
 
     #[test]
@@ -200,7 +207,7 @@ mod tests {
             (503, "", Some("3"), Unavailable, after(3)),
         ];
         for (status, body, wait, kind, retry) in cases {
-            let error = of_answer(&answer(status, body, wait), "op", "http://v:8200");
+            let error = of_answer(&answer(status, body, wait), "op", &vault());
             assert_eq!((error.kind(), error.retry_when()), (kind, retry), "{status} {body}: {error}");
             assert!(error.to_string().contains(&status.to_string()), "{error}");
             assert!(!error.to_string().contains("canary"), "{error}");

@@ -13,13 +13,14 @@ use http::StatusCode;
 use provider::{Calls, Error, ErrorKind, Find, Gathered};
 use secret::{SecretBytes, SecretMap};
 
-use super::read::{CANNOT_READ, data, get, malformed, metadata, parse};
+use super::product::Peer;
+use super::read::{data, get, malformed, metadata, parse};
 use super::{LIST, READ, Vault, error};
 use crate::http::Answer;
 use crate::name_pattern::NamePattern;
 
 /// Requests of one find at a time.
-const AT_A_TIME: usize = 16;
+pub(super) const AT_A_TIME: usize = 16;
 /// Names and folders that wait to be looked at.
 const WAITING: usize = 100_000;
 
@@ -50,10 +51,7 @@ enum Outcome {
 /// `NotFound` when Vault says that there is nothing at `path`. A folder or secret that goes away meanwhile is left out.
 pub(super) async fn find(vault: &Vault, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
     let Find { path, name, tags } = find;
-    if vault.paths.version == VaultVersion::V1 && !tags.is_empty() {
-        let text = "cannot perform find by tag operations with kv version v1";
-        return Err(Error::new(ErrorKind::Invalid, LIST, text));
-    }
+    check_tags(vault, tags)?;
     let pattern = NamePattern::of(find)?;
     let by_tags = name.is_none() && !tags.is_empty();
     let top = path.as_ref().map(|path| format!("{path}/")).unwrap_or_default();
@@ -83,13 +81,7 @@ pub(super) async fn find(vault: &Vault, find: &Find, calls: &dyn Calls) -> Resul
                         waiting.push(Step::Value(full));
                     }
                 }
-                if waiting.len() > WAITING {
-                    let text = format!(
-                        "find would have to look at more than {WAITING} secrets and folders; narrow \
-                         spec.dataFrom[].find.path"
-                    );
-                    return Err(Error::new(ErrorKind::Invalid, LIST, text));
-                }
+                bounded(waiting.len())?;
             }
             Outcome::Bears(name, true) => {
                 found.announce(LIST)?;
@@ -100,34 +92,81 @@ pub(super) async fn find(vault: &Vault, find: &Find, calls: &dyn Calls) -> Resul
     }
 }
 
+/// Version 1 has no tags.
+pub(super) fn check_tags(vault: &Vault, tags: &BTreeMap<String, String>) -> Result<(), Error> {
+    if vault.paths.version == VaultVersion::V1 && !tags.is_empty() {
+        let text = "cannot perform find by tag operations with kv version v1";
+        return Err(Error::new(ErrorKind::Invalid, LIST, text));
+    }
+    Ok(())
+}
+
 async fn take(vault: &Vault, step: Step, tags: &BTreeMap<String, String>, calls: &dyn Calls) -> Result<Outcome, Error> {
-    let origin = vault.wire.origin();
-    let ask = async |call: &'static str, path: &[String], query| {
-        let answer = get(vault, path, query).await;
-        let good = |answer: &Answer| matches!(answer.status, StatusCode::OK | StatusCode::NOT_FOUND);
-        calls.made(call, answer.as_ref().is_ok_and(good));
-        answer
-    };
     match step {
         Step::Folder(folder) => {
-            let answer = ask(LIST, &vault.paths.folder(&folder)?, Some(("list", "true"))).await?;
-            let names = if is_nothing(&answer) { None } else { Some(names(&answer, &origin)?) };
+            let names = list(vault, &folder, calls).await?;
             Ok(Outcome::Names(folder, names))
         }
         Step::Tags(name) => {
-            let answer = ask(READ, &vault.paths.listed(&name)?.metadata, None).await?;
-            let bears = !is_nothing(&answer) && bears(&metadata(&answer, &origin)?, tags)?;
+            let bears = bears(vault, &name, tags, calls).await?;
             Ok(Outcome::Bears(name, bears))
         }
         Step::Value(name) => {
-            let answer = ask(READ, &vault.paths.listed(&name)?.data, None).await?;
-            match data(&answer, vault.paths.version, &origin) {
-                Ok(value) => Ok(Outcome::Value(name, Some(value))),
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Outcome::Value(name, None)),
-                Err(error) => Err(error),
-            }
+            let value = value(vault, &name, calls).await?;
+            Ok(Outcome::Value(name, value))
         }
     }
+}
+
+/// Refuses to have more names and folders than [`WAITING`] in wait.
+pub(super) fn bounded(waiting: usize) -> Result<(), Error> {
+    if waiting <= WAITING {
+        return Ok(());
+    }
+    let text =
+        format!("find would have to look at more than {WAITING} secrets and folders; narrow spec.dataFrom[].find.path");
+    Err(Error::new(ErrorKind::Invalid, LIST, text))
+}
+
+/// The names in a folder, which is empty or ends with a slash; `None` if the server says that there is none.
+pub(super) async fn list(vault: &Vault, folder: &str, calls: &dyn Calls) -> Result<Option<Vec<String>>, Error> {
+    let answer = ask(vault, LIST, &vault.paths.folder(folder)?, Some(("list", "true")), calls).await?;
+    if is_nothing(&answer) { Ok(None) } else { names(&answer, vault.wire.peer()).map(Some) }
+}
+
+/// Whether a listed name is there and bears all `tags` among its metadata.
+pub(super) async fn bears(
+    vault: &Vault,
+    name: &str,
+    tags: &BTreeMap<String, String>,
+    calls: &dyn Calls,
+) -> Result<bool, Error> {
+    let answer = ask(vault, READ, &vault.paths.listed(name)?.metadata, None, calls).await?;
+    let peer = vault.wire.peer();
+    Ok(!is_nothing(&answer) && has_all(&metadata(&answer, peer)?, tags, peer)?)
+}
+
+/// The data of a listed name; `None` if the server says that there is none.
+pub(super) async fn value(vault: &Vault, name: &str, calls: &dyn Calls) -> Result<Option<SecretBytes>, Error> {
+    let answer = ask(vault, READ, &vault.paths.listed(name)?.data, None, calls).await?;
+    match data(&answer, vault.paths.version, vault.wire.peer()) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn ask(
+    vault: &Vault,
+    call: &'static str,
+    path: &[String],
+    query: Option<(&'static str, &str)>,
+    calls: &dyn Calls,
+) -> Result<Answer, Error> {
+    let answer = get(vault, path, query).await;
+    let good = |answer: &Answer| matches!(answer.status, StatusCode::OK | StatusCode::NOT_FOUND);
+    calls.made(call, answer.as_ref().is_ok_and(good));
+    answer
 }
 
 fn is_nothing(answer: &Answer) -> bool {
@@ -135,12 +174,12 @@ fn is_nothing(answer: &Answer) -> bool {
 }
 
 /// The names of a folder; those of folders end with a slash.
-fn names(answer: &Answer, origin: &str) -> Result<Vec<String>, Error> {
+fn names(answer: &Answer, peer: &Peer) -> Result<Vec<String>, Error> {
     if answer.status != StatusCode::OK {
-        return Err(error::of_answer(answer, LIST, origin).context(CANNOT_READ));
+        return Err(error::of_answer(answer, LIST, peer).context(peer.product.cannot_read()));
     }
-    let bad = || malformed("failed to find the keys of a list".to_owned(), VaultVersion::V2);
-    let document = parse(answer, origin)?;
+    let bad = || malformed("failed to find the keys of a list", VaultVersion::V2, peer.product);
+    let document = parse(answer, peer)?;
     let data = document.member(document.root(), "data").ok_or_else(bad)?;
     let keys = document.member(data, "keys").ok_or_else(bad)?;
     let Item::Array(keys) = document.item(keys) else { return Err(bad()) };
@@ -154,9 +193,9 @@ fn names(answer: &Answer, origin: &str) -> Result<Vec<String>, Error> {
 }
 
 /// Whether all `tags` are among the metadata, which is a JSON object of strings.
-fn bears(metadata: &SecretBytes, tags: &BTreeMap<String, String>) -> Result<bool, Error> {
+fn has_all(metadata: &SecretBytes, tags: &BTreeMap<String, String>, peer: &Peer) -> Result<bool, Error> {
     let metadata = gojson::object_to_map(metadata.expose()).map_err(|_| {
-        malformed("failed to unmarshall JSON: the metadata is not an object".to_owned(), VaultVersion::V2)
+        malformed("failed to unmarshall JSON: the metadata is not an object", VaultVersion::V2, peer.product)
     })?;
     Ok(tags.iter().all(|(name, value)| metadata.get(name).is_some_and(|held| held == value.as_bytes())))
 }

@@ -13,6 +13,7 @@ use secret::SecretBytes;
 
 use super::gcp::Gcp;
 use super::path::mount_segments;
+use super::product::Product;
 
 const OPEN: &str = "Open";
 
@@ -68,41 +69,45 @@ fn invalid(text: impl Into<String>) -> Error {
 
 impl Login {
     /// The first method that is set, in the reference's order.
-    pub(super) fn of(auth: &VaultAuth) -> Result<Self, Error> {
+    pub(super) fn of(auth: &VaultAuth, product: Product) -> Result<Self, Error> {
         let VaultAuth { namespace: _, token_secret_ref, app_role, kubernetes, ldap, user_pass, jwt, cert, iam, gcp } =
             auth;
         if let Some(token) = token_secret_ref {
             return Ok(Self::Token(token.clone()));
         }
         if let Some(app_role) = app_role {
-            return of_app_role(app_role);
+            return of_app_role(app_role, product);
         }
         if let Some(kubernetes) = kubernetes {
-            return of_kubernetes(kubernetes);
+            return of_kubernetes(kubernetes, product);
         }
         if let Some(VaultLdapAuth { path, username, secret_ref }) = ldap {
-            return of_password("ldap", path, username, secret_ref);
+            return of_password("ldap", path, username, secret_ref, product);
         }
         if let Some(VaultUserPassAuth { path, username, secret_ref }) = user_pass {
-            return of_password("userPass", path, username, secret_ref);
+            return of_password("userPass", path, username, secret_ref, product);
         }
         if let Some(jwt) = jwt {
-            return of_jwt(jwt);
+            return of_jwt(jwt, product);
         }
         if let Some(cert) = cert {
-            return of_certificate(cert);
+            return of_certificate(cert, product);
         }
         if iam.is_some() {
-            let text = "spec.provider.vault.auth.iam is not supported yet; use tokenSecretRef, appRole, kubernetes, ldap, \
-                        userPass, jwt, cert or gcp";
+            let text = format!(
+                "{} is not supported yet; use tokenSecretRef, appRole, kubernetes, ldap, userPass, jwt, cert or gcp",
+                product.field("auth.iam")
+            );
             return Err(Error::new(ErrorKind::Unsupported, OPEN, text));
         }
         if let Some(gcp) = gcp {
             return Gcp::of(gcp).map(|gcp| Self::Gcp(Box::new(gcp)));
         }
-        Err(invalid(
-            "cannot initialize Vault client: no valid auth method specified; set one below spec.provider.vault.auth",
-        ))
+        Err(invalid(format!(
+            "cannot initialize {} client: no valid auth method specified; set one below {}",
+            product.name(),
+            product.field("auth")
+        )))
     }
 
     /// The client certificate that is logged in with, and its key.
@@ -137,20 +142,21 @@ impl Login {
     }
 }
 
-fn of_app_role(spec: &VaultAppRole) -> Result<Login, Error> {
+fn of_app_role(spec: &VaultAppRole, product: Product) -> Result<Login, Error> {
     let VaultAppRole { path, role_id, role_ref, secret_ref } = spec;
     let role = match (role_ref, role_id.as_deref().map(str::trim).filter(|id| !id.is_empty())) {
         (Some(reference), _) => RoleId::Secret(reference.clone()),
         (None, Some(id)) => RoleId::Text(id.to_owned()),
         (None, None) => {
-            return Err(invalid("spec.provider.vault.auth.appRole: one of roleId and roleRef must be set"));
+            let field = product.field("auth.appRole");
+            return Err(invalid(format!("{field}: one of roleId and roleRef must be set")));
         }
     };
-    let mount = mount_segments(path, "spec.provider.vault.auth.appRole.path")?;
+    let mount = mount_segments(path, &product.field("auth.appRole.path"))?;
     Ok(Login::AppRole { mount, role, secret: secret_ref.clone() })
 }
 
-fn of_kubernetes(spec: &VaultKubernetesAuth) -> Result<Login, Error> {
+fn of_kubernetes(spec: &VaultKubernetesAuth, product: Product) -> Result<Login, Error> {
     let VaultKubernetesAuth { mount_path, role, service_account_ref, secret_ref } = spec;
     let jwt = match (service_account_ref, secret_ref) {
         (Some(account), _) => {
@@ -159,12 +165,18 @@ fn of_kubernetes(spec: &VaultKubernetesAuth) -> Result<Login, Error> {
         (None, Some(token)) => Jwt::Secret(token.clone()),
         (None, None) => Jwt::Own,
     };
-    let mount = mount_segments(mount_path, "spec.provider.vault.auth.kubernetes.mountPath")?;
+    let mount = mount_segments(mount_path, &product.field("auth.kubernetes.mountPath"))?;
     Ok(Login::Kubernetes { mount, role: role.clone(), jwt })
 }
 
-fn of_password(method: &'static str, path: &str, username: &str, password: &SecretKeySelector) -> Result<Login, Error> {
-    let field = format!("spec.provider.vault.auth.{method}");
+fn of_password(
+    method: &'static str,
+    path: &str,
+    username: &str,
+    password: &SecretKeySelector,
+    product: Product,
+) -> Result<Login, Error> {
+    let field = product.field(&format!("auth.{method}"));
     let user = username.trim();
     if user.is_empty() || matches!(user, "." | "..") || user.contains('/') {
         return Err(invalid(format!("{field}.username: must be the name of a user")));
@@ -176,13 +188,14 @@ fn of_password(method: &'static str, path: &str, username: &str, password: &Secr
     Ok(Login::Password { method, mount, user: user.to_owned(), password: password.clone() })
 }
 
-fn of_jwt(spec: &VaultJwtAuth) -> Result<Login, Error> {
+fn of_jwt(spec: &VaultJwtAuth, product: Product) -> Result<Login, Error> {
+    let field = product.field("auth.jwt");
     let VaultJwtAuth { path, role, secret_ref, kubernetes_service_account_token } = spec;
     let jwt = match (secret_ref, kubernetes_service_account_token) {
         (Some(token), _) => Jwt::Secret(token.clone()),
         (None, Some(VaultServiceAccountToken { service_account_ref, audiences, expiration_seconds })) => {
             let seconds = expiration_seconds.map(u64::try_from).transpose().map_err(|_| {
-                invalid("spec.provider.vault.auth.jwt.kubernetesServiceAccountToken.expirationSeconds: is negative")
+                invalid(format!("{field}.kubernetesServiceAccountToken.expirationSeconds: is negative"))
             })?;
             Jwt::Requested {
                 account: service_account_ref.clone(),
@@ -191,23 +204,22 @@ fn of_jwt(spec: &VaultJwtAuth) -> Result<Login, Error> {
             }
         }
         (None, None) => {
-            return Err(invalid(
-                "spec.provider.vault.auth.jwt: one of secretRef and kubernetesServiceAccountToken must be set",
-            ));
+            return Err(invalid(format!("{field}: one of secretRef and kubernetesServiceAccountToken must be set")));
         }
     };
-    let mount = mount_segments(path, "spec.provider.vault.auth.jwt.path")?;
+    let mount = mount_segments(path, &format!("{field}.path"))?;
     Ok(Login::Jwt { mount, role: role.clone().filter(|role| !role.is_empty()), jwt })
 }
 
-fn of_certificate(spec: &VaultCertAuth) -> Result<Login, Error> {
+fn of_certificate(spec: &VaultCertAuth, product: Product) -> Result<Login, Error> {
+    let field = product.field("auth.cert");
     let VaultCertAuth { path, vault_role, client_cert, secret_ref } = spec;
     for (name, selector) in [("clientCert", client_cert), ("secretRef", secret_ref)] {
         if selector.is_empty() {
-            return Err(invalid(format!("spec.provider.vault.auth.cert.{name}: must name a Secret")));
+            return Err(invalid(format!("{field}.{name}: must name a Secret")));
         }
     }
-    let mount = mount_segments(path, "spec.provider.vault.auth.cert.path")?;
+    let mount = mount_segments(path, &format!("{field}.path"))?;
     let role = vault_role.clone().filter(|role| !role.is_empty());
     Ok(Login::Certificate { mount, role, certificate: client_cert.clone(), key: secret_ref.clone() })
 }
@@ -219,7 +231,7 @@ mod tests {
     use super::*;
 
     fn login(auth: Value) -> Result<Login, Error> {
-        Login::of(&serde_json::from_value(auth).unwrap())
+        Login::of(&serde_json::from_value(auth).unwrap(), Product::Vault)
     }
 
     fn selector(name: &str) -> SecretKeySelector {

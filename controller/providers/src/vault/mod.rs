@@ -1,10 +1,11 @@
-//! The provider `vault`: KV version 1 and 2 of HashiCorp Vault and of OpenBao, over their HTTP API.
+//! The providers `vault` and `openBao`: KV version 1 and 2 of HashiCorp Vault and of OpenBao, over their HTTP API.
 //!
 //! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `login.rs` knows the login
-//! methods, `gcp.rs` the one by identities of Google, `auth.rs` logs in, `session.rs` keeps the token, `read.rs` reads and picks values, `find.rs` walks and finds,
-//! `push.rs` writes, `error.rs` sorts what the server says.
-//! API: <https://developer.hashicorp.com/vault/api-docs>. For users: `docs/providers/vault.md`. Why no client library:
-//! `docs/adr/0003-vault-over-http.md`.
+//! methods, `gcp.rs` the one by identities of Google, `auth.rs` logs in, `session.rs` keeps the token, `read.rs` reads and
+//! picks values, `find.rs` walks and finds, `push.rs` writes, `error.rs` sorts what the server says. `openbao/` has what the
+//! provider `openBao` does otherwise, and `product.rs` the names of either.
+//! API: <https://developer.hashicorp.com/vault/api-docs>. For users: `docs/providers/vault.md`, `openbao.md`. Why no client
+//! library: `docs/adr/0003-vault-over-http.md`.
 
 mod auth;
 mod config;
@@ -12,7 +13,9 @@ mod error;
 mod find;
 mod gcp;
 mod login;
+pub(crate) mod openbao;
 mod path;
+mod product;
 mod push;
 mod read;
 mod session;
@@ -34,6 +37,7 @@ use crate::{Environment, OpenContext};
 use config::Settings;
 use login::Login;
 use path::Paths;
+use product::Product;
 use session::Session;
 use wire::{Call, Wire};
 
@@ -41,7 +45,6 @@ const METRIC_NAME: &str = "HashiCorp/Vault";
 /// Reads of data and of metadata bear one name in the metric, as in the reference.
 const READ: &str = "ReadSecretData";
 const LIST: &str = "ListSecrets";
-const SERVER: &str = "spec.provider.vault.server";
 
 /// An opened `vault` store.
 pub(crate) struct Vault {
@@ -52,9 +55,16 @@ pub(crate) struct Vault {
 
 /// Checks the settings, looks up the credentials and logs in.
 pub(crate) async fn open(spec: &VaultProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
-    let settings = Settings::of(spec, cx.retry, &cx.environment.vault)?;
+    let settings = Settings::of(spec, Product::Vault, cx.retry, &cx.environment.vault)?;
+    let capabilities = Capabilities::ReadWrite;
+    let referent = Referent { metric_name: METRIC_NAME, call_name: READ, capabilities };
+    Ok(connect(settings, cx).await?.map_or_else(|| Box::new(referent) as _, |vault| Box::new(vault) as _))
+}
+
+/// Looks up the credentials and logs in; `None` if they can't be looked up before there is a consumer.
+async fn connect(settings: Settings, cx: &OpenContext<'_>) -> Result<Option<Vault>, Error> {
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: READ }));
+        return Ok(None);
     }
     let tls = settings.tls.resolve(cx.credentials.as_ref()).await?;
     let wire = Arc::new(Wire::new(cx.http.get(&tls)?, settings.connection));
@@ -65,12 +75,13 @@ pub(crate) async fn open(spec: &VaultProvider, cx: &OpenContext<'_>) -> Result<B
         None
     };
     let session = Session::open(settings.login, Arc::clone(&wire), Arc::clone(&cx.credentials), google).await?;
-    Ok(Box::new(Vault { wire, session, paths: settings.paths }))
+    Ok(Some(Vault { wire, session, paths: settings.paths }))
 }
 
 /// See [`crate::uses_consumer`].
 pub(crate) fn uses_consumer(spec: &VaultProvider, environment: &Environment) -> bool {
-    Settings::of(spec, None, &environment.vault).is_ok_and(|settings| names_no_namespace(settings.namespaces()))
+    let settings = Settings::of(spec, Product::Vault, None, &environment.vault);
+    settings.is_ok_and(|settings| names_no_namespace(settings.namespaces()))
 }
 
 /// One request, but for its token.

@@ -4,11 +4,13 @@ use api::VaultVersion;
 use provider::{Error, ErrorKind};
 
 use super::READ;
+use super::product::Product;
 
 /// Where a store's keys lie.
 pub(super) struct Paths {
-    /// `spec.provider.vault.path` as it was given.
+    /// `path` of the settings as it was given.
     mount: Option<String>,
+    product: Product,
     pub(super) version: VaultVersion,
 }
 
@@ -18,11 +20,16 @@ fn invalid(text: impl Into<String>) -> Error {
 
 impl Paths {
     /// Checks the mount.
-    pub(super) fn new(mount: Option<&str>, version: VaultVersion) -> Result<Self, Error> {
+    pub(super) fn new(mount: Option<&str>, version: VaultVersion, product: Product) -> Result<Self, Error> {
         if let Some(mount) = mount {
-            mount_segments(mount, "spec.provider.vault.path")?;
+            mount_segments(mount, &product.field("path"))?;
         }
-        Ok(Self { mount: mount.map(str::to_owned), version })
+        Ok(Self { mount: mount.map(str::to_owned), product, version })
+    }
+
+    /// The segments of the mount that is set.
+    pub(super) fn mount(&self) -> Result<Vec<String>, Error> {
+        mount_segments(self.mount.as_deref().unwrap_or_default(), &self.product.field("path"))
     }
 
     /// The path of a key's value.
@@ -88,8 +95,12 @@ impl Paths {
         Ok(Listed { data: listed_segments(&data)?, metadata: listed_segments(&metadata)? })
     }
 
-    /// The key without the mount (and `data/` after it, in version 2) if it begins with it.
+    /// The key without the mount (and `data/` after it, in version 2) if it begins with it. To the reference's OpenBao
+    /// provider such a beginning is a folder.
     fn below<'k>(&self, mount: &str, key: &'k str) -> &'k str {
+        if self.product == Product::OpenBao {
+            return key;
+        }
         let Some(rest) = key.strip_prefix(mount).and_then(|rest| rest.strip_prefix('/')) else { return key };
         match self.version {
             VaultVersion::V1 => rest,
@@ -158,7 +169,7 @@ mod tests {
             (None, V1, "secret/path/foo", "secret/path/foo"),
         ];
         for (mount, version, key, want) in cases {
-            let paths = Paths::new(mount, version).unwrap();
+            let paths = Paths::new(mount, version, Product::Vault).unwrap();
             assert_eq!(paths.data(key).unwrap().join("/"), want, "{mount:?} {version} {key}");
         }
     }
@@ -171,11 +182,11 @@ mod tests {
             (None, "kv/data/foo/data/x", "kv/metadata/foo/data/x", None),
         ];
         for (mount, key, want, older) in cases {
-            let (path, legacy) = Paths::new(mount, VaultVersion::V2).unwrap().metadata(key).unwrap();
+            let (path, legacy) = Paths::new(mount, VaultVersion::V2, Product::Vault).unwrap().metadata(key).unwrap();
             assert_eq!(path.join("/"), want);
             assert_eq!(legacy.map(|p| p.join("/")).as_deref(), older);
         }
-        let error = Paths::new(None, VaultVersion::V2).unwrap().metadata("kv/foo").unwrap_err();
+        let error = Paths::new(None, VaultVersion::V2, Product::Vault).unwrap().metadata("kv/foo").unwrap_err();
         assert!(error.to_string().starts_with("provided Path isn't a valid kv v2 path"), "{error}");
     }
 
@@ -192,7 +203,7 @@ mod tests {
             (None, V2, "kv/data/a/", "kv/metadata/a", "kv/data/a/x", "kv/metadata/a/x"),
         ];
         for (mount, version, folder, listed, data, metadata) in cases {
-            let paths = Paths::new(mount, version).unwrap();
+            let paths = Paths::new(mount, version, Product::Vault).unwrap();
             assert_eq!(paths.folder(folder).unwrap().join("/"), listed, "{mount:?} {version} {folder}");
             let name = paths.listed(&format!("{folder}x")).unwrap();
             assert_eq!((name.data.join("/").as_str(), name.metadata.join("/").as_str()), (data, metadata));
@@ -200,7 +211,7 @@ mod tests {
         let refused =
             [(Some("kv"), V2, "../sys/"), (Some("kv"), V1, "a/../../sys/"), (None, V1, "/"), (None, V2, "kv/a/")];
         for (mount, version, folder) in refused {
-            let error = Paths::new(mount, version).unwrap().folder(folder).unwrap_err();
+            let error = Paths::new(mount, version, Product::Vault).unwrap().folder(folder).unwrap_err();
             assert!(error.to_string().contains("find.path"), "{error}");
         }
     }
@@ -211,12 +222,12 @@ mod tests {
             for (mount, version) in
                 [(Some("kv"), VaultVersion::V2), (Some("kv"), VaultVersion::V1), (None, VaultVersion::V2)]
             {
-                let error = Paths::new(mount, version).unwrap().data(key).unwrap_err();
+                let error = Paths::new(mount, version, Product::Vault).unwrap().data(key).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Invalid, "{key:?}");
                 assert!(error.to_string().contains("remoteRef.key"), "{key:?}: {error}");
             }
         }
-        let encoded = Paths::new(Some("kv"), VaultVersion::V2).unwrap().data("%2e%2e/x").unwrap();
+        let encoded = Paths::new(Some("kv"), VaultVersion::V2, Product::Vault).unwrap().data("%2e%2e/x").unwrap();
         assert_eq!(encoded.join("/"), "kv/data/%2e%2e/x");
     }
 }

@@ -15,7 +15,8 @@ use http::{Method, StatusCode};
 use provider::{Calls, Error, ErrorKind, Payload, Place, Push, Pushed, ReadKey, RemoteRef, Removed, Write};
 use secret::SecretBytes;
 
-use super::read::{CANNOT_READ, data, parse, value};
+use super::product::Peer;
+use super::read::{data, parse, value};
 use super::{Ask, READ, Vault, error};
 use crate::http::Answer;
 use crate::ownership::{MANAGED_BY, US, foreign, is_ours};
@@ -140,13 +141,13 @@ fn body(members: &Members, remote: &Remote, version: VaultVersion) -> SecretByte
 }
 
 /// Custom metadata, and the number of the newest version, out of an answer about metadata.
-fn metadata_of(answer: &Answer, origin: &str) -> Result<Option<(Custom, u64)>, Error> {
+fn metadata_of(answer: &Answer, peer: &Peer) -> Result<Option<(Custom, u64)>, Error> {
     match answer.status {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND if error::is_plain_not_found(answer) => return Ok(None),
-        _ => return Err(error::of_answer(answer, READ, origin).context(CANNOT_READ)),
+        _ => return Err(error::of_answer(answer, READ, peer).context(peer.product.cannot_read())),
     }
-    let document = parse(answer, origin)?;
+    let document = parse(answer, peer)?;
     let data = document.member(document.root(), "data");
     let custom = data.and_then(|data| document.member(data, CUSTOM_METADATA));
     let current = data.and_then(|data| number(&document, data, "current_version"));
@@ -187,18 +188,18 @@ impl Vault {
         let answer = self.ask(Ask { operation: call, method, path, query: None, body }).await;
         let good = |answer: &Answer| answer.status.is_success() || (reads && answer.status == StatusCode::NOT_FOUND);
         calls.made(call, answer.as_ref().is_ok_and(good));
-        answer.map_err(|error| if reads { error.context(CANNOT_READ) } else { error })
+        answer.map_err(|error| if reads { error.context(self.wire.peer().product.cannot_read()) } else { error })
     }
 
     fn done(&self, answer: &Answer, call: &'static str) -> Result<(), Error> {
-        if answer.status.is_success() { Ok(()) } else { Err(error::of_answer(answer, call, &self.wire.origin())) }
+        if answer.status.is_success() { Ok(()) } else { Err(error::of_answer(answer, call, self.wire.peer())) }
     }
 
     /// Looks at what is there, and whose it is.
     async fn remote(&self, key: &str, calls: &dyn Calls) -> Result<Remote, Error> {
-        let origin = self.wire.origin();
+        let peer = self.wire.peer();
         let answer = self.call(READ, Method::GET, &self.paths.data(key)?, None, calls).await?;
-        let held = match data(&answer, self.paths.version, &origin) {
+        let held = match data(&answer, self.paths.version, peer) {
             Ok(json) => Some(members(json.expose()).unwrap_or_default()),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -209,13 +210,13 @@ impl Vault {
                 let version = version_of(&answer);
                 let (path, older) = self.paths.metadata(key)?;
                 let answer = self.call(READ, Method::GET, &path, None, calls).await?;
-                let (custom, _) = metadata_of(&answer, &origin)?.unwrap_or_default();
+                let (custom, _) = metadata_of(&answer, peer)?.unwrap_or_default();
                 let mut ours = is_ours(&custom);
                 if let (false, true, Some(older)) = (ours, held.is_some(), older) {
                     // The reference marks a key that begins with the mount at this place, where there is no data.
                     let answer = self.call(READ, Method::GET, &older, None, calls).await?;
                     let hidden = answer.status == StatusCode::FORBIDDEN;
-                    let found = if hidden { None } else { metadata_of(&answer, &origin)? };
+                    let found = if hidden { None } else { metadata_of(&answer, peer)? };
                     ours = found.is_some_and(|(custom, version)| version == 0 && is_ours(&custom));
                 }
                 Ok(Remote { data: held, version, custom, ours })
@@ -252,7 +253,7 @@ impl Vault {
         if self.paths.version == VaultVersion::V1 || made().is_some() {
             return Ok(());
         }
-        Err(error::of_answer(answer, call, &self.wire.origin()))
+        Err(error::of_answer(answer, call, self.wire.peer()))
     }
 
     /// Deletes the secret; of version 2 all versions and the metadata in one request, so that it can't be half-deleted.
@@ -334,7 +335,7 @@ impl Write for Vault {
         let read = ReadKey { key: key.clone(), version: None, metadata: false };
         let reference = RemoteRef { read, property: property.clone() };
         let found =
-            data(&answer, self.paths.version, &self.wire.origin()).and_then(|data| value(&Payload(data), &reference));
+            data(&answer, self.paths.version, self.wire.peer()).and_then(|data| value(&Payload(data), &reference));
         match found {
             Ok(_) => Ok(true),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BadProperty) => Ok(false),

@@ -9,10 +9,10 @@ use secret::{SecretBytes, SecretMap};
 
 use api::VaultVersion;
 
-use super::{Ask, READ, SERVER, Vault, error};
+use super::product::{Peer, Product};
+use super::{Ask, READ, Vault, error};
 use crate::http::Answer;
 
-pub(super) const CANNOT_READ: &str = "cannot read secret data from Vault";
 /// What Vault itself says of a secret, next to its custom metadata.
 const SYSTEM_METADATA: [&str; 3] = ["created_time", "current_version", "delete_version_after"];
 
@@ -29,7 +29,7 @@ pub(super) async fn read(vault: &Vault, read: &ReadKey) -> Result<Payload, Error
     }
     let version = version.as_deref().filter(|v| !v.is_empty()).map(|v| ("version", v));
     let answer = get(vault, &vault.paths.data(key)?, version).await?;
-    data(&answer, vault.paths.version, &vault.wire.origin()).map(Payload)
+    data(&answer, vault.paths.version, vault.wire.peer()).map(Payload)
 }
 
 async fn read_metadata(vault: &Vault, key: &str) -> Result<Payload, Error> {
@@ -42,18 +42,18 @@ async fn read_metadata(vault: &Vault, key: &str) -> Result<Payload, Error> {
     if let (StatusCode::NOT_FOUND, Some(older)) = (answer.status, older) {
         answer = get(vault, &older, None).await?;
     }
-    metadata(&answer, &vault.wire.origin()).map(Payload)
+    metadata(&answer, vault.wire.peer()).map(Payload)
 }
 
 /// One read.
 pub(super) async fn get(vault: &Vault, path: &[String], query: Option<(&'static str, &str)>) -> Result<Answer, Error> {
     let ask = Ask { operation: READ, method: Method::GET, path, query, body: None };
-    vault.ask(ask).await.map_err(|e| e.context(CANNOT_READ))
+    vault.ask(ask).await.map_err(|e| e.context(vault.wire.peer().product.cannot_read()))
 }
 
 /// The KV data of an answer.
-pub(super) fn data(answer: &Answer, version: VaultVersion, origin: &str) -> Result<SecretBytes, Error> {
-    let bad = || error::of_answer(answer, READ, origin).context(CANNOT_READ);
+pub(super) fn data(answer: &Answer, version: VaultVersion, peer: &Peer) -> Result<SecretBytes, Error> {
+    let bad = || error::of_answer(answer, READ, peer).context(peer.product.cannot_read());
     match answer.status {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND if error::is_plain_not_found(answer) => return Err(Error::not_found(READ)),
@@ -61,7 +61,7 @@ pub(super) fn data(answer: &Answer, version: VaultVersion, origin: &str) -> Resu
         _ => return Err(bad()),
     }
     let found = answer.status == StatusCode::OK;
-    let document = parse(answer, origin).map_err(|e| if found { e } else { bad() })?;
+    let document = parse(answer, peer).map_err(|e| if found { e } else { bad() })?;
     let outer = document.member(document.root(), "data");
     let data = match version {
         VaultVersion::V1 => outer,
@@ -72,31 +72,32 @@ pub(super) fn data(answer: &Answer, version: VaultVersion, origin: &str) -> Resu
         // Version 2 answers a deleted version with 404 and its metadata, the data being null.
         Some((_, Item::Null)) if version == VaultVersion::V2 => Err(Error::not_found(READ)),
         _ if !found => Err(bad()),
-        None | Some((_, Item::Null)) => Err(malformed("failed to find data field".to_owned(), version)),
+        None | Some((_, Item::Null)) => Err(malformed("failed to find data field", version, peer.product)),
         Some((_, Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Array(_) | Item::Object(_))) => {
-            Err(malformed("failed to unmarshall JSON: the data field is not an object".to_owned(), version))
+            Err(malformed("failed to unmarshall JSON: the data field is not an object", version, peer.product))
         }
     }
 }
 
-pub(super) fn malformed(text: String, version: VaultVersion) -> Error {
-    let text = format!("{text}; check that the mount has KV version {version}, as spec.provider.vault.version says");
+pub(super) fn malformed(text: &str, version: VaultVersion, product: Product) -> Error {
+    let field = product.field("version");
+    let text = format!("{text}; check that the mount has KV version {version}, as {field} says");
     Error::new(ErrorKind::Malformed, READ, text)
 }
 
 /// System and custom metadata as one object of strings.
-pub(super) fn metadata(answer: &Answer, origin: &str) -> Result<SecretBytes, Error> {
+pub(super) fn metadata(answer: &Answer, peer: &Peer) -> Result<SecretBytes, Error> {
     match answer.status {
         StatusCode::OK => {}
         // In the reference this is no sign that the secret is gone, so it leads to no deletion.
         StatusCode::NOT_FOUND if error::is_plain_not_found(answer) => {
             return Err(Error::new(ErrorKind::Invalid, READ, "secret not found"));
         }
-        _ => return Err(error::of_answer(answer, READ, origin).context(CANNOT_READ)),
+        _ => return Err(error::of_answer(answer, READ, peer).context(peer.product.cannot_read())),
     }
-    let document = parse(answer, origin)?;
+    let document = parse(answer, peer)?;
     let Some(data) = document.member(document.root(), "data") else {
-        return Err(malformed("failed to find data field".to_owned(), VaultVersion::V2));
+        return Err(malformed("failed to find data field", VaultVersion::V2, peer.product));
     };
     let mut values = std::collections::BTreeMap::new();
     let mut keep = |name: &str, id: NodeId| {
@@ -118,9 +119,14 @@ pub(super) fn metadata(answer: &Answer, origin: &str) -> Result<SecretBytes, Err
     Ok(SecretBytes::new(gojson::string_map(pairs, Html::Escape)))
 }
 
-pub(super) fn parse<'a>(answer: &'a Answer, origin: &str) -> Result<Document<'a>, Error> {
+pub(super) fn parse<'a>(answer: &'a Answer, peer: &Peer) -> Result<Document<'a>, Error> {
     Document::parse_first(answer.body.expose()).map_err(|_| {
-        let text = format!("{CANNOT_READ}: the answer of {origin} is not JSON; does something other than Vault answer there? check {SERVER}");
+        let text = format!(
+            "{}: the answer of {peer} is not JSON; does something other than {} answer there? check {}",
+            peer.product.cannot_read(),
+            peer.product.name(),
+            peer.product.field("server")
+        );
         Error::new(ErrorKind::Malformed, READ, text)
     })
 }
@@ -168,6 +174,10 @@ mod tests {
         Answer { status, headers: HeaderMap::new(), body: SecretBytes::from(body) }
     }
 
+    fn vault() -> Peer {
+        Peer { product: Product::Vault, origin: "http://v".to_owned() }
+    }
+
     #[test]
     fn data_is_what_vault_says_and_missing_only_if_vault_says_so() {
         use ErrorKind::{AccessDenied, Invalid, Malformed, NotFound, Unavailable};
@@ -196,7 +206,7 @@ mod tests {
             (V2, 500, r#"{"errors":[]}"#, Err(Unavailable)),
         ];
         for (version, status, body, want) in cases {
-            let got = data(&answer(status, body), version, "http://v");
+            let got = data(&answer(status, body), version, &vault());
             let shown = got.as_ref().map(|v| v.expose_str().unwrap()).map_err(Error::kind);
             assert_eq!(shown, want, "{version} {status} {body}");
             if let Err(error) = got {
@@ -209,9 +219,9 @@ mod tests {
     fn metadata_is_system_and_custom_metadata_as_strings() {
         let body = r#"{"data":{"created_time":"2026","current_version":3,"delete_version_after":null,"max_versions":0,
             "custom_metadata":{"owner":"me","n":1}}}"#;
-        let got = metadata(&answer(200, body), "http://v").unwrap();
+        let got = metadata(&answer(200, body), &vault()).unwrap();
         assert_eq!(got.expose_str(), Some(r#"{"created_time":"2026","current_version":"3","n":"1","owner":"me"}"#));
-        let error = metadata(&answer(404, r#"{"errors":[]}"#), "http://v").unwrap_err();
+        let error = metadata(&answer(404, r#"{"errors":[]}"#), &vault()).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Invalid, "secret not found"));
     }
 

@@ -191,7 +191,7 @@ impl LoggedIn {
         }
         match self.replace(wire, held).await {
             Err(error) if alive => {
-                tracing::debug!(error = %error, "the Vault token can't be renewed yet; it is still good");
+                tracing::debug!(error = %error, "the token can't be renewed yet; it is still good");
                 held.refresh_at = Some(now + RENEWAL_PAUSE);
                 Ok(())
             }
@@ -204,7 +204,7 @@ impl LoggedIn {
         let lease = match auth::renew(wire, &held.token).await {
             Ok(lease) => lease,
             Err(error) => {
-                tracing::debug!(error = %error, "the Vault token can't be renewed; logging in again");
+                tracing::debug!(error = %error, "the token can't be renewed; logging in again");
                 return false;
             }
         };
@@ -264,6 +264,6 @@ fn is_dead(looked_up: Result<(), Error>) -> bool {
 /// Revokes a token that isn't used any more. If that fails it dies by itself, at the end of its lease.
 async fn forget(wire: &Wire, token: &SecretBytes) {
     if let Err(error) = auth::revoke(wire, token).await {
-        tracing::debug!(error = %error, "a Vault token could not be revoked");
+        tracing::debug!(error = %error, "a token could not be revoked");
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to Vault: URL, headers, retries, and the replication index that `readYourWrites` plays back.
+//! Requests to the server: URL, headers, retries, and the replication index that `readYourWrites` plays back.
 //!
 //! Deliberately not here: which token a request bears (`session.rs`), and what answers mean (`error.rs`).
 
@@ -12,15 +12,16 @@ use provider::{Error, ErrorKind};
 use reqwest::Url;
 use secret::SecretBytes;
 
-use super::SERVER;
 use super::config::Connection;
+use super::product::Peer;
 use crate::http::{Answer, Http, Request};
 
 const INDEX: &str = "x-vault-index";
 
-/// A way to one Vault.
+/// A way to one server.
 pub(super) struct Wire {
     http: Http,
+    peer: Peer,
     connection: Connection,
     /// The newest replication state seen, if the store wants it played back.
     index: Option<Mutex<Option<Index>>>,
@@ -42,12 +43,18 @@ pub(super) struct Call<'a> {
 impl Wire {
     pub(super) fn new(http: Http, connection: Connection) -> Self {
         let index = connection.read_your_writes.then(Mutex::default);
-        Self { http, connection, index }
+        let peer = Peer { product: connection.product, origin: connection.server.origin().ascii_serialization() };
+        Self { http, peer, connection, index }
     }
 
-    /// Scheme, host and port: what errors show of the address.
-    pub(super) fn origin(&self) -> String {
-        self.connection.server.origin().ascii_serialization()
+    /// Who answers.
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The full name of a setting.
+    pub(super) fn field(&self, name: &str) -> String {
+        self.peer.product.field(name)
     }
 
     /// The server's whole address, without a slash behind it.
@@ -69,7 +76,7 @@ impl Wire {
                 .http
                 .send(request)
                 .await
-                .map_err(|failure| failure.into_error(call.operation, &self.origin(), SERVER))?;
+                .map_err(|failure| failure.into_error(call.operation, &self.peer.origin, &self.field("server")))?;
             self.remember(&answer.headers);
             if left == 0 || !worth_another_try(answer.status) {
                 return Ok(answer);
@@ -97,7 +104,11 @@ impl Wire {
                 segments.pop_if_empty().push("v1").extend(path);
             }
             Err(()) => {
-                return Err(Error::new(ErrorKind::Invalid, "Open", format!("{SERVER}: has no place for a path")));
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    "Open",
+                    format!("{}: has no place for a path", self.field("server")),
+                ));
             }
         }
         if let Some((name, value)) = query {
@@ -108,16 +119,14 @@ impl Wire {
 
     fn headers(&self, call: &Call<'_>) -> Result<HeaderMap, Error> {
         let mut headers = self.connection.headers.clone();
-        let namespace = match (call.login, &self.connection.login_namespace) {
-            (true, Some(own)) => Some(own),
-            (true, None) | (false, _) => self.connection.namespace.as_ref(),
-        };
+        let connection = &self.connection;
+        let namespace = if call.login { &connection.login_namespace } else { &connection.namespace };
         if let Some(namespace) = namespace {
             headers.insert("x-vault-namespace", namespace.clone());
         }
         if let Some(token) = call.token {
             let mut token = HeaderValue::from_bytes(token.expose()).map_err(|_| {
-                let text = "the Vault token holds a character that a token can't have; check the Secret it comes from";
+                let text = "the token holds a character that a token can't have; check the Secret it comes from";
                 Error::new(ErrorKind::Unauthenticated, call.operation, text)
             })?;
             token.set_sensitive(true);

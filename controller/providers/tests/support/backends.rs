@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use provider::Capabilities;
 use serde_json::{Value, json};
 
 use super::azure::{KeyVault, QUIET_TENANT};
@@ -28,10 +29,11 @@ pub(crate) enum Backend {
     OnePassword,
     Ibm,
     Akeyless,
+    OpenBao,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Fake,
         Self::VaultV1,
         Self::VaultV2,
@@ -43,8 +45,9 @@ impl Backend {
         Self::OnePassword,
         Self::Ibm,
         Self::Akeyless,
+        Self::OpenBao,
     ];
-    pub(crate) const NETWORKED: [Self; 10] = [
+    pub(crate) const NETWORKED: [Self; 11] = [
         Self::VaultV1,
         Self::VaultV2,
         Self::Aws,
@@ -55,6 +58,7 @@ impl Backend {
         Self::OnePassword,
         Self::Ibm,
         Self::Akeyless,
+        Self::OpenBao,
     ];
 
     /// Credentials that are there and wrong.
@@ -69,6 +73,23 @@ impl Backend {
         ])
     }
 
+    /// What its stores say that they can do.
+    pub(crate) fn capabilities(self) -> Capabilities {
+        match self {
+            Self::Ibm | Self::OpenBao => Capabilities::ReadOnly,
+            Self::Fake
+            | Self::VaultV1
+            | Self::VaultV2
+            | Self::Aws
+            | Self::ParameterStore
+            | Self::Kubernetes
+            | Self::AzureKv
+            | Self::GcpSm
+            | Self::OnePassword
+            | Self::Akeyless => Capabilities::ReadWrite,
+        }
+    }
+
     /// Whether it can find.
     pub(crate) fn finds(self) -> bool {
         self != Self::Ibm
@@ -76,7 +97,7 @@ impl Backend {
 
     /// Those that take pushes, and whose reads can be told from writes by the request line.
     pub(crate) fn pushed() -> impl Iterator<Item = Self> {
-        Self::NETWORKED.into_iter().filter(|backend| !matches!(backend, Self::Ibm | Self::Akeyless))
+        Self::NETWORKED.into_iter().filter(|backend| !matches!(backend, Self::Ibm | Self::Akeyless | Self::OpenBao))
     }
 
     /// How the backend spells the key of a secret with that name.
@@ -97,7 +118,9 @@ impl Backend {
     pub(crate) fn older_version(self) -> Option<&'static str> {
         match self {
             Self::Fake => Some("v1"),
-            Self::VaultV2 | Self::ParameterStore | Self::AzureKv | Self::GcpSm | Self::Akeyless => Some("1"),
+            Self::VaultV2 | Self::ParameterStore | Self::AzureKv | Self::GcpSm | Self::Akeyless | Self::OpenBao => {
+                Some("1")
+            }
             Self::Aws => Some("AWSPREVIOUS"),
             Self::VaultV1 | Self::Kubernetes | Self::OnePassword | Self::Ibm => None,
         }
@@ -108,7 +131,7 @@ impl Backend {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore | Self::AzureKv => Some("owner"),
             Self::Kubernetes | Self::GcpSm => Some("labels.owner"),
-            Self::Fake | Self::VaultV1 | Self::OnePassword | Self::Ibm | Self::Akeyless => None,
+            Self::Fake | Self::VaultV1 | Self::OnePassword | Self::Ibm | Self::Akeyless | Self::OpenBao => None,
         }
     }
 
@@ -137,6 +160,7 @@ impl Backend {
             }
             Self::Ibm => ibm::Cloud::conforming().stub().await,
             Self::Akeyless => akeyless::Account::conforming().stub().await,
+            Self::OpenBao => Stub::start(openbao).await,
         }
     }
 
@@ -161,6 +185,9 @@ impl Backend {
             }
             Self::VaultV2 => {
                 json!({"vault": {"server": url, "path": "kv", "version": "v2", "auth": {"tokenSecretRef": token}}})
+            }
+            Self::OpenBao => {
+                json!({"openBao": {"server": url, "path": "kv", "version": "v2", "auth": {"tokenSecretRef": token}}})
             }
             Self::Aws => with_keys("SecretsManager"),
             Self::ParameterStore => with_keys("ParameterStore"),
@@ -231,6 +258,15 @@ fn vault_v2(seen: &Seen) -> Reply {
         ),
         "/v1/auth/token/lookup-self" => Reply::json(200, json!({"data": {"ttl": 0}})),
         _ => Reply::json(404, json!({"errors": []})),
+    }
+}
+
+fn openbao(seen: &Seen) -> Reply {
+    match (seen.header("x-vault-token"), seen.path.as_str()) {
+        (Some("good"), "/v1/sys/internal/ui/mounts/kv") => {
+            Reply::json(200, json!({"data": {"type": "kv", "options": {"version": "2"}}}))
+        }
+        _ => vault_v2(seen),
     }
 }
 

@@ -11,6 +11,7 @@ mod ibm;
 mod kubernetes;
 mod leaks;
 mod onepassword;
+mod openbao;
 mod push;
 mod vault;
 mod vault_gcp;

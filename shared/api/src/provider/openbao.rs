@@ -29,7 +29,7 @@ pub struct OpenBaoProvider {
     /// Namespace of all requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Mount of the KV engine. Without it the remote key begins with it.
+    /// Mount of the KV engine; `kv` unless named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Version of the KV engine: `v1` or `v2`.
