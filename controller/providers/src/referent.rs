@@ -26,6 +26,7 @@ pub(crate) fn names_no_namespace<'s>(namespaces: impl IntoIterator<Item = Option
 pub(crate) struct Referent {
     pub(crate) metric_name: &'static str,
     pub(crate) call_name: &'static str,
+    pub(crate) capabilities: Capabilities,
 }
 
 impl Referent {
@@ -63,7 +64,7 @@ impl Provider for Referent {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::ReadWrite
+        self.capabilities
     }
 
     async fn validate(&self) -> Validation {

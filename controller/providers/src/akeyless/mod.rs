@@ -51,7 +51,11 @@ pub(crate) struct Akeyless {
 pub(crate) async fn open(spec: &AkeylessProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec)?;
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: GET_STATIC }));
+        return Ok(Box::new(Referent {
+            metric_name: METRIC_NAME,
+            call_name: GET_STATIC,
+            capabilities: Capabilities::ReadWrite,
+        }));
     }
     let roots = crate::ca::roots(spec.ca_bundle.as_deref(), spec.ca_provider.as_ref(), cx.credentials.as_ref()).await?;
     let http = cx.http.get(&TlsSettings { roots, identity: None })?;

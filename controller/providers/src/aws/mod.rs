@@ -15,7 +15,7 @@ mod transport;
 mod value;
 
 use api::{AwsProvider, AwsSessionTagsPolicy, StoreKind};
-use provider::{Error, ErrorKind, Provider};
+use provider::{Capabilities, Error, ErrorKind, Provider};
 
 use crate::http::{Roots, TlsSettings};
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
@@ -41,7 +41,7 @@ pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box
             Service::SecretsManager => (secrets_manager::METRIC_NAME, secrets_manager::GET),
             Service::ParameterStore => (parameter_store::METRIC_NAME, parameter_store::GET),
         };
-        return Ok(Box::new(Referent { metric_name, call_name }));
+        return Ok(Box::new(Referent { metric_name, call_name, capabilities: Capabilities::ReadWrite }));
     }
     let roots = match &cx.environment.aws.ca_bundle {
         None => Roots::System,

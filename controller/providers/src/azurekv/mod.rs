@@ -43,7 +43,11 @@ pub(crate) struct AzureKv {
 pub(crate) async fn open(spec: &AzureKvProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec, &cx.environment.azure)?;
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: Kind::Secret.get() }));
+        return Ok(Box::new(Referent {
+            metric_name: METRIC_NAME,
+            call_name: Kind::Secret.get(),
+            capabilities: Capabilities::ReadWrite,
+        }));
     }
     auth::check(&settings.login, cx.credentials.as_ref()).await?;
     let http = cx.http.get(&TlsSettings::default())?;

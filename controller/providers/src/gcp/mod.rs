@@ -52,7 +52,11 @@ pub(crate) struct GcpSm {
 pub(crate) async fn open(spec: &GcpSmProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec, &cx.environment.gcp)?;
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: ACCESS }));
+        return Ok(Box::new(Referent {
+            metric_name: METRIC_NAME,
+            call_name: ACCESS,
+            capabilities: Capabilities::ReadWrite,
+        }));
     }
     let http = cx.http.get(&TlsSettings::default())?;
     let Settings { login, project, location, falls_back, endpoint } = settings;

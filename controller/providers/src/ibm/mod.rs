@@ -46,7 +46,11 @@ pub(crate) struct Ibm {
 pub(crate) async fn open(spec: &IbmProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec, cx.retry)?;
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: BY_ID }));
+        return Ok(Box::new(Referent {
+            metric_name: METRIC_NAME,
+            call_name: BY_ID,
+            capabilities: Capabilities::ReadOnly,
+        }));
     }
     let Settings { service, iam, login, patience } = settings;
     let wire = Arc::new(Wire::new(cx.http.get(&TlsSettings::default())?, service, patience));

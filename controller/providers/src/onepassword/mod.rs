@@ -53,7 +53,11 @@ pub(crate) struct Connect {
 pub(crate) async fn open(spec: &OnePasswordProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec)?;
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: GET_ITEM }));
+        return Ok(Box::new(Referent {
+            metric_name: METRIC_NAME,
+            call_name: GET_ITEM,
+            capabilities: Capabilities::ReadWrite,
+        }));
     }
     let Settings { server, vaults: order, token } = settings;
     let bearer = auth::bearer(cx.credentials.as_ref(), &token).await?;

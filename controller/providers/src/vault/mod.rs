@@ -51,7 +51,11 @@ pub(crate) struct Vault {
 pub(crate) async fn open(spec: &VaultProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec, cx.retry, &cx.environment.vault)?;
     if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
-        return Ok(Box::new(Referent { metric_name: METRIC_NAME, call_name: READ }));
+        return Ok(Box::new(Referent {
+            metric_name: METRIC_NAME,
+            call_name: READ,
+            capabilities: Capabilities::ReadWrite,
+        }));
     }
     let tls = settings.tls.resolve(cx.credentials.as_ref()).await?;
     let wire = Arc::new(Wire::new(cx.http.get(&tls)?, settings.connection));

@@ -5,6 +5,7 @@
 pub(crate) mod akeyless;
 pub(crate) mod azure;
 pub(crate) mod backends;
+pub(crate) mod crd;
 pub(crate) mod gcp;
 pub(crate) mod ibm;
 pub(crate) mod onepassword;

@@ -11,6 +11,7 @@ use tracing::Level;
 use super::onepassword;
 use super::push::{nothing, one, target};
 use crate::support::backends::Backend;
+use crate::support::crd::widget;
 use crate::support::gcp::{quiet_key, refused};
 use crate::support::onepassword::Connect;
 use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference};
@@ -80,6 +81,9 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
             }
             if backend == Backend::GcpSm {
                 return google(seen);
+            }
+            if backend == Backend::Crd {
+                return Reply::json(200, widget("remote", "app", json!({"v": "leaked-value"})));
             }
             let vault = json!({"data": {"v": "leaked-value"}});
             match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
@@ -169,6 +173,10 @@ async fn finds_leave_no_value_in_the_trace() {
             }
             if backend == Backend::GcpSm {
                 return google(seen);
+            }
+            if backend == Backend::Crd {
+                let items = [widget("remote", "app", json!({"v": "leaked-value"}))];
+                return Reply::json(200, json!({"apiVersion": "example.io/v1", "kind": "WidgetList", "items": items}));
             }
             let value = || json!({"Name": "app", "SecretString": "leaked-value", "Value": "leaked-value"});
             let vault = json!({"data": {"v": "leaked-value"}});

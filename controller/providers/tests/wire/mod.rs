@@ -4,6 +4,7 @@ mod akeyless;
 mod aws;
 mod azure;
 mod connection;
+mod crd;
 mod find;
 mod gcp;
 mod ibm;
