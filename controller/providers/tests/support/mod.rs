@@ -8,6 +8,7 @@ pub(crate) mod backends;
 pub(crate) mod crd;
 pub(crate) mod gcp;
 pub(crate) mod ibm;
+pub(crate) mod ntlm;
 pub(crate) mod onepassword;
 
 use std::collections::BTreeMap;

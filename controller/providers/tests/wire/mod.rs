@@ -10,6 +10,7 @@ mod gcp;
 mod ibm;
 mod kubernetes;
 mod leaks;
+mod ntlm;
 mod onepassword;
 mod push;
 mod vault;
