@@ -366,6 +366,7 @@ fn resource(api_version: &str, kind: &str) -> Result<(ApiResource, bool)> {
         "ServiceMonitor" => ("servicemonitors", true),
         "ServiceAccount" => ("serviceaccounts", true),
         "ValidatingWebhookConfiguration" => ("validatingwebhookconfigurations", false),
+        "Widget" => ("widgets", true),
         other => return Err(Error::new(format!("kind {other} is missing in the harness's table of kinds"))),
     };
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));

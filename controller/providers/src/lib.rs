@@ -1,8 +1,9 @@
 //! The backends: one folder each, all with the shape of [`provider::Provider`]. Read `fake` first.
 //!
 //! Lives here: [`open`], which turns a store's settings into a provider, and what the folders share: the HTTP layer
-//! (`http`), identities at Google and Azure (`google`, `entra`), the process's environment, CA bundles, retry settings, clock and chance for
-//! templates, and what pushes have in common: their metadata (`push_metadata`) and the mark of what is ours (`ownership`).
+//! (`http`), identities at Google and Azure (`google`, `entra`), the connection to an API server (`cluster`), the process's
+//! environment, CA bundles, retry settings, clock and chance for templates, and what pushes have in common: their metadata
+//! (`push_metadata`) and the mark of what is ours (`ownership`).
 //! Deliberately not here: sharing of reads, limits and deadlines (`engine`), rules on settings that need no backend
 //! (`validate`), and which namespace a credential is looked up in ([`provider::Credentials`]).
 
@@ -12,6 +13,8 @@ mod azurekv;
 mod bearer;
 mod ca;
 mod clock;
+mod cluster;
+mod crd;
 mod entra;
 mod environment;
 mod fake;
@@ -55,7 +58,6 @@ macro_rules! without_backend {
             | ProviderSpec::Chef(_)
             | ProviderSpec::CloudRu(_)
             | ProviderSpec::Conjur(_)
-            | ProviderSpec::Crd(_)
             | ProviderSpec::Delinea(_)
             | ProviderSpec::Doppler(_)
             | ProviderSpec::Dvls(_)
@@ -125,6 +127,7 @@ pub async fn open(spec: &ProviderSpec, cx: OpenContext<'_>) -> Result<Box<dyn Pr
         ProviderSpec::Fake(spec) => Ok(Box::new(fake::Fake::new(spec, &cx))),
         ProviderSpec::Ibm(spec) => ibm::open(spec, &cx).await,
         ProviderSpec::Kubernetes(spec) => kubernetes::open(spec, &cx).await,
+        ProviderSpec::Crd(spec) => crd::open(spec, &cx).await,
         ProviderSpec::Webhook(spec) => webhook::open(spec, &cx).await,
         ProviderSpec::GcpSm(spec) => gcp::open(spec, &cx).await,
         ProviderSpec::OnePassword(spec) => onepassword::open(spec, &cx).await,
@@ -163,6 +166,7 @@ pub fn uses_consumer(spec: &ProviderSpec, environment: &Environment) -> bool {
         ProviderSpec::Fake(_) => false,
         ProviderSpec::Ibm(spec) => ibm::uses_consumer(spec),
         ProviderSpec::Kubernetes(spec) => kubernetes::uses_consumer(spec),
+        ProviderSpec::Crd(spec) => crd::uses_consumer(spec),
         ProviderSpec::Webhook(spec) => webhook::uses_consumer(spec),
         ProviderSpec::GcpSm(spec) => gcp::uses_consumer(spec),
         ProviderSpec::OnePassword(spec) => onepassword::uses_consumer(spec),
@@ -224,6 +228,7 @@ mod tests {
         let vault = |secret: &Value| json!({"vault": {"server": "http://v", "auth": {"tokenSecretRef": secret}}});
         let openbao = |secret: &Value| json!({"openBao": {"server": "http://b", "auth": {"tokenSecretRef": secret}}});
         let kubernetes = |secret: &Value| json!({"kubernetes": {"authRef": secret}});
+        let crd = |secret: &Value| json!({"crd": {"authRef": secret, "resource": {"group": "g", "version": "v1", "kind": "K"}}});
         let onepassword = |secret: &Value| {
             json!({"onepassword": {"connectHost": "http://c", "vaults": {"a": 1},
                 "auth": {"secretRef": {"connectTokenSecretRef": secret}}}})
@@ -254,6 +259,8 @@ mod tests {
             (openbao(&there), false),
             (kubernetes(&here), true),
             (kubernetes(&there), false),
+            (crd(&here), true),
+            (crd(&there), false),
             (aws(json!({"secretRef": keys(&here)}), "None"), true),
             (aws(json!({"secretRef": keys(&there)}), "None"), false),
             (aws(json!({"secretRef": keys(&there)}), "Simple"), true),

@@ -53,7 +53,7 @@ pub use provider::vault::{
     VaultKubernetesAuth, VaultLdapAuth, VaultProvider, VaultServiceAccountToken, VaultTls, VaultUserPassAuth,
     VaultVersion,
 };
-pub use provider::webhook::{WebhookAuth, WebhookProvider, WebhookResult, WebhookSecret};
+pub use provider::webhook::{WebhookAuth, WebhookNtlmAuth, WebhookProvider, WebhookResult, WebhookSecret};
 pub use provider::{ProviderSpec, ProviderSpecError, StoreProvider};
 pub use push_secret::{
     PushSecret, PushSecretConversionStrategy, PushSecretData, PushSecretDataTo, PushSecretDataToMatch,

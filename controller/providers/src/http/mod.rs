@@ -9,11 +9,13 @@ mod form;
 mod retry_after;
 mod tls;
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use hyper_util::client::legacy::connect::HttpInfo;
 use provider::{Calls, Error, ErrorKind};
 use reqwest::redirect;
 use secret::SecretBytes;
@@ -93,7 +95,7 @@ impl HttpClients {
         if let Some((_, http)) = pool.iter().find(|(settings, _)| settings == tls) {
             return Ok(http.clone());
         }
-        let http = self.build(tls)?;
+        let http = self.build(tls::client_config(tls, &self.system_roots)?, |builder| builder)?;
         if pool.len() >= POOL_LIMIT {
             pool.remove(0);
         }
@@ -101,10 +103,25 @@ impl HttpClients {
         Ok(http)
     }
 
+    /// A client that is shared with nobody, and keeps one connection: for logins that hold for a connection.
+    ///
+    /// # Errors
+    /// As of [`HttpClients::get`].
+    pub(crate) fn alone(&self, tls: &TlsSettings) -> Result<Http, Error> {
+        let mut config = tls::client_config(tls, &self.system_roots)?;
+        // In HTTP/2 requests share a connection by themselves.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        self.build(config, |builder| builder.http1_only().pool_max_idle_per_host(1))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the one home of the HTTP client")]
-    fn build(&self, tls: &TlsSettings) -> Result<Http, Error> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(tls, &self.system_roots)?)
+    fn build(
+        &self,
+        tls: rustls::ClientConfig,
+        adjust: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Http, Error> {
+        let mut builder = adjust(reqwest::Client::builder())
+            .tls_backend_preconfigured(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::custom(same_host))
             .no_proxy();
@@ -154,6 +171,7 @@ pub(crate) struct Http {
 }
 
 /// One request.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: reqwest::Url,
@@ -191,14 +209,21 @@ impl Http {
     /// # Errors
     /// [`Failure`] when there is no whole answer of at most [`BODY_LIMIT`] bytes in time.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Failure> {
+        self.send_from(request).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Http::send`]; tells this end of the connection that it was sent over, which is another for each connection.
+    pub(crate) async fn send_from(&self, request: Request) -> Result<(Answer, Option<SocketAddr>), Failure> {
         let Request { method, url, headers, body, timeout } = request;
         let mut out = self.client.request(method, url).headers(headers).timeout(timeout);
         if let Some(body) = body {
             out = out.body(Bytes::from_owner(Wiped(body)));
         }
         let mut answer = out.send().await.map_err(|e| Failure::of(&e, timeout))?;
+        let from = answer.extensions().get().map(HttpInfo::local_addr);
         let body = read_body(&mut answer, timeout).await?;
-        Ok(Answer { status: answer.status(), headers: std::mem::take(answer.headers_mut()), body })
+        let answer = Answer { status: answer.status(), headers: std::mem::take(answer.headers_mut()), body };
+        Ok((answer, from))
     }
 }
 

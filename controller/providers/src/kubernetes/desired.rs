@@ -7,7 +7,7 @@ use secret::SecretMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::config::is_name;
+use crate::cluster::is_name;
 use crate::push_metadata;
 
 pub(super) const PUSH: &str = "PushSecret";

@@ -1,26 +1,21 @@
 //! Finding Secrets by label or name.
 //!
-//! Lives here: the pages of the list, and what is a selector. Deliberately not here: what a Secret's value is (`read.rs`).
+//! Lives here: what is a selector. Deliberately not here: the pages of the list (`cluster/list.rs`), and what a Secret's
+//! value is (`read.rs`).
 
 use std::collections::BTreeMap;
 
-use gojson::{Document, Item, NodeId};
-use http::{Method, StatusCode};
-use provider::{Calls, Error, ErrorKind, Find, Gathered, Retry};
-use secret::{SecretBytes, SecretMap};
+use gojson::{Document, NodeId};
+use provider::{Calls, Error, ErrorKind, Find, Gathered};
+use secret::SecretMap;
 
 use super::read::whole_data;
-use super::{Call, Kubernetes, LIST, error};
-use crate::http::{Answer, Failure};
+use super::{Kubernetes, LIST};
+use crate::cluster::list::List;
 use crate::name_pattern::NamePattern;
-
-/// Secrets in one page, to begin with: fewer if they don't fit into one answer.
-const PAGE: usize = 128;
 
 /// Lists the Secrets of the namespace. As in the reference, labels go before the name: with `tags`, `name` isn't looked
 /// at; `path` never is.
-///
-/// Source: Kubernetes API, "Secret, list", with `limit` and `continue`.
 pub(super) async fn find(store: &Kubernetes, find: &Find, calls: &dyn Calls) -> Result<SecretMap, Error> {
     let Find { path: _, name, tags } = find;
     if name.is_none() && tags.is_empty() {
@@ -30,97 +25,26 @@ pub(super) async fn find(store: &Kubernetes, find: &Find, calls: &dyn Calls) -> 
     }
     let by_name = if tags.is_empty() { Some(NamePattern::of(find)?) } else { None };
     let selector = selector(tags)?;
-    let (mut found, mut limit, mut next) = (Gathered::default(), PAGE, None);
-    loop {
-        let page = match page(store, &selector, limit, next.as_deref(), calls).await? {
-            Ok(page) => page,
-            // One Secret always fits: the API server takes none above some 1.5 MiB.
-            Err(Failure::TooLarge) if limit > 1 => {
-                limit = (limit / 4).max(1);
-                continue;
-            }
-            Err(failure) => return Err(listing(store.failed(failure, LIST))),
-        };
-        next = take(store, &page, by_name.as_ref(), &mut found)?;
-        if next.is_none() {
-            return Ok(found.into_values());
-        }
-    }
-}
-
-fn listing(error: Error) -> Error {
-    error.context("unable to list secrets")
-}
-
-async fn page(
-    store: &Kubernetes,
-    selector: &str,
-    limit: usize,
-    next: Option<&str>,
-    calls: &dyn Calls,
-) -> Result<Result<Answer, Failure>, Error> {
-    let limit = limit.to_string();
-    let mut query = vec![("limit", limit.as_str())];
-    query.extend((!selector.is_empty()).then_some(("labelSelector", selector)));
-    query.extend(next.map(|token| ("continue", token)));
-    let path = ["api", "v1", "namespaces", &store.namespace, "secrets"];
-    let call = Call { operation: LIST, method: Method::GET, path: &path, query: &query, body: None };
-    let sent = store.try_send(&call).await;
-    calls.made(LIST, matches!(&sent, Ok(Ok(answer)) if answer.status == StatusCode::OK));
-    let answer = match sent.map_err(listing)? {
-        Ok(answer) => answer,
-        Err(failure) => return Ok(Err(failure)),
+    let what = format!("list the secrets of namespace {}", gojson::quote(&store.namespace));
+    let list = List {
+        operation: LIST,
+        path: &["api", "v1", "namespaces", &store.namespace, "secrets"],
+        selector: &selector,
+        mark: ("kind", "SecretList"),
+        of: "Secrets",
+        what: &what,
+        failed: "unable to list secrets",
     };
-    match answer.status {
-        StatusCode::OK => Ok(Ok(answer)),
-        StatusCode::GONE => {
-            let text = "the API server forgot the list while it was being read";
-            Err(listing(Error::new(ErrorKind::Unavailable, LIST, text).retry(Retry::Backoff)))
+    let mut found = Gathered::default();
+    let take = |document: &Document<'_>, secret: NodeId| {
+        let name = document.text(document.member(secret, "metadata")?, "name")?;
+        if !by_name.as_ref().is_none_or(|pattern| pattern.matches(name)) {
+            return Some(Ok(()));
         }
-        _ => {
-            let what = format!("list the secrets of namespace {}", gojson::quote(&store.namespace));
-            Err(listing(error::of_answer(&answer, LIST, &store.origin(), &what)))
-        }
-    }
-}
-
-/// Takes what is wanted out of a page; answers how the next one is asked for.
-fn take(
-    store: &Kubernetes,
-    page: &Answer,
-    by_name: Option<&NamePattern>,
-    found: &mut Gathered,
-) -> Result<Option<String>, Error> {
-    let bad = || {
-        let text = format!("the answer of {} is not a list of Secrets; check {}", store.origin(), store.server_setting);
-        listing(Error::new(ErrorKind::Malformed, LIST, text))
+        Some(found.insert(LIST, name.to_owned(), whole_data(document, secret)?))
     };
-    let document = Document::parse(page.body.expose()).map_err(|_| bad())?;
-    if text(&document, document.root(), &["kind"]) != Some("SecretList") {
-        return Err(bad());
-    }
-    let items = match document.member(document.root(), "items").map(|id| document.item(id)) {
-        Some(Item::Array(items)) => items,
-        Some(Item::Null) => &[],
-        None | Some(Item::Bool(_) | Item::Number(_) | Item::Text(_) | Item::Object(_)) => return Err(bad()),
-    };
-    for secret in items {
-        let name = text(&document, *secret, &["metadata", "name"]).ok_or_else(bad)?;
-        if by_name.is_none_or(|pattern| pattern.matches(name)) {
-            let value: SecretBytes = whole_data(&document, *secret).ok_or_else(bad)?;
-            found.insert(LIST, name.to_owned(), value)?;
-        }
-    }
-    let next = text(&document, document.root(), &["metadata", "continue"]);
-    Ok(next.filter(|token| !token.is_empty()).map(str::to_owned))
-}
-
-fn text<'d>(document: &'d Document<'_>, of: NodeId, path: &[&str]) -> Option<&'d str> {
-    let found = path.iter().try_fold(of, |at, name| document.member(at, name))?;
-    match document.item(found) {
-        Item::Text(text) => Some(text),
-        Item::Null | Item::Bool(_) | Item::Number(_) | Item::Array(_) | Item::Object(_) => None,
-    }
+    list.each(&store.cluster, calls, take).await?;
+    Ok(found.into_values())
 }
 
 /// The labels as a selector. What is no label is refused: a comma or an operator would select something else.

@@ -12,13 +12,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gojson::{Document, Html, Item, NodeId, Numbers};
 use http::{Method, StatusCode};
-use provider::{Calls, Error, ErrorKind, Place, Push, Pushed, Removed, Write};
+use provider::{Calls, Error, Place, Push, Pushed, Removed, Write};
 use secret::{SecretBytes, SecretMap};
 use serde_json::Value;
 
-use super::config::is_name;
 use super::desired::{Content, PUSH, Settings, Texts, invalid, namespace, wished};
-use super::{Call, Kubernetes, READ, error};
+use super::{Kubernetes, READ, error};
+use crate::cluster::{Call, is_name};
 use crate::http::Answer;
 
 const CREATE: &str = "CreateSecret";
@@ -137,7 +137,7 @@ impl Kubernetes {
     ) -> Result<Answer, Error> {
         let path: Vec<&str> = ["api", "v1", "namespaces", namespace, "secrets"].into_iter().chain(name).collect();
         let call = Call { operation, method, path: &path, query: &[], body };
-        let answer = self.send(&call).await;
+        let answer = self.cluster.send(&call).await;
         calls.made(operation, answer.as_ref().is_ok_and(|answer| answer.status.is_success()));
         answer
     }
@@ -155,15 +155,12 @@ impl Kubernetes {
     }
 
     fn parsed<'a>(&self, answer: &'a Answer) -> Result<Remote<'a>, Error> {
-        Remote::parse(&answer.body).ok_or_else(|| {
-            let text = format!("the answer of {} is not a Secret; check {}", self.origin(), self.server_setting);
-            Error::new(ErrorKind::Malformed, READ, text)
-        })
+        Remote::parse(&answer.body).ok_or_else(|| self.cluster.not_that("a Secret", READ))
     }
 
     fn refused(&self, answer: &Answer, operation: &'static str, verb: &str, namespace: &str, name: &str) -> Error {
         let what = format!("{verb} secret {} of namespace {}", gojson::quote(name), gojson::quote(namespace));
-        error::of_answer(answer, operation, &self.origin(), &what)
+        error::of_answer(self, answer, operation, &what)
     }
 
     async fn update(

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gojson::{Document, Html, Item, NodeId, Numbers};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use provider::{Error, ErrorKind, Payload, ReadKey, RemoteRef};
 use secret::{SecretBytes, SecretMap};
 
-use super::config::is_name;
-use super::{Call, Kubernetes, READ, error};
+use super::{Kubernetes, READ, error};
+use crate::cluster::{Call, is_name};
 
 /// Reads one Secret.
 ///
@@ -27,14 +27,13 @@ pub(super) async fn read(store: &Kubernetes, read: &ReadKey) -> Result<Payload, 
         return Err(Error::new(ErrorKind::Invalid, READ, text));
     }
     let path = ["api", "v1", "namespaces", &store.namespace, "secrets", key];
-    let call = Call { operation: READ, method: Method::GET, path: &path, query: &[], body: None };
-    let answer = store.send(&call).await?;
+    let answer = store.cluster.send(&Call::get(READ, &path)).await?;
     if error::is_missing_secret(&answer) {
         return Err(Error::not_found(READ));
     }
     if answer.status != StatusCode::OK {
         let what = format!("get secret {} of namespace {}", gojson::quote(key), gojson::quote(&store.namespace));
-        return Err(error::of_answer(&answer, READ, &store.origin(), &what));
+        return Err(error::of_answer(store, &answer, READ, &what));
     }
     let document = Document::parse(answer.body.expose()).map_err(|_| not_a_secret(store))?;
     let is_secret =
@@ -53,8 +52,7 @@ pub(super) fn whole_data(document: &Document<'_>, secret: NodeId) -> Option<Secr
 }
 
 fn not_a_secret(store: &Kubernetes) -> Error {
-    let text = format!("the answer of {} is not a Secret; check {}", store.origin(), store.server_setting);
-    Error::new(ErrorKind::Malformed, READ, text)
+    store.cluster.not_that("a Secret", READ)
 }
 
 fn compact(document: &Document<'_>, id: NodeId) -> Option<Vec<u8>> {

@@ -1,10 +1,11 @@
-//! The Secrets that templates may use. Deliberately not here: which namespace each is looked up in ([`Credentials`]).
+//! The Secrets that templates may use, and those of a login. Deliberately not here: which namespace each is looked up in ([`Credentials`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{SecretKeySelector, WebhookSecret};
+use api::{SecretKeySelector, WebhookNtlmAuth, WebhookSecret};
 use provider::{Credentials, Error, ErrorKind};
+use secret::{SecretBytes, SecretMap};
 
 use super::Secrets;
 
@@ -20,16 +21,38 @@ pub(super) async fn look_up(wanted: &[WebhookSecret], credentials: &dyn Credenti
     let mut secrets = BTreeMap::<String, _>::new();
     for WebhookSecret { name, secret_ref } in wanted {
         let field = || format!("spec.provider.webhook.secrets[{name}]");
-        if credentials.is_cluster_store() && secret_ref.namespace.as_deref().is_none_or(str::is_empty) {
-            return Err(no_namespace(secret_ref).context(field()));
-        }
-        let found = credentials.labelled_secret(secret_ref, LABEL).await.map_err(|error| error.context(field()))?;
-        secrets.entry(name.clone()).or_insert_with(secret::SecretMap::new).extend(found);
+        let found = labelled(secret_ref, credentials).await.map_err(|error| error.context(field()))?;
+        secrets.entry(name.clone()).or_insert_with(SecretMap::new).extend(found);
     }
     Ok(Arc::new(secrets))
 }
 
-fn no_namespace(selector: &SecretKeySelector) -> Error {
-    let name = selector.name.as_deref().unwrap_or_default();
-    Error::new(ErrorKind::Invalid, OPERATION, format!("no namespace on ClusterScoped webhook secret {name}"))
+/// User and password of `auth.ntlm`.
+///
+/// # Errors
+/// As of [`look_up`], naming the field; `Invalid` for a key that isn't there.
+pub(super) async fn user_and_password(
+    ntlm: &WebhookNtlmAuth,
+    credentials: &dyn Credentials,
+) -> Result<(SecretBytes, SecretBytes), Error> {
+    let WebhookNtlmAuth { password_secret, username_secret } = ntlm;
+    let value = async |name: &str, selector: &SecretKeySelector| {
+        let in_field = |error: Error| error.context(format!("spec.provider.webhook.auth.ntlm.{name}"));
+        let key = selector.key.as_deref().unwrap_or_default();
+        let mut found = labelled(selector, credentials).await.map_err(in_field)?;
+        found.remove(key).ok_or_else(|| {
+            let text = format!("cannot find secret data for key: {}", gojson::quote(key));
+            in_field(Error::new(ErrorKind::Invalid, OPERATION, text))
+        })
+    };
+    Ok((value("usernameSecret", username_secret).await?, value("passwordSecret", password_secret).await?))
+}
+
+async fn labelled(selector: &SecretKeySelector, credentials: &dyn Credentials) -> Result<SecretMap, Error> {
+    if credentials.is_cluster_store() && selector.namespace.as_deref().is_none_or(str::is_empty) {
+        let name = selector.name.as_deref().unwrap_or_default();
+        let text = format!("no namespace on ClusterScoped webhook secret {name}");
+        return Err(Error::new(ErrorKind::Invalid, OPERATION, text));
+    }
+    credentials.labelled_secret(selector, LABEL).await
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api::{GoDuration, WebhookAuth, WebhookProvider, WebhookResult, WebhookSecret};
+use api::{GoDuration, WebhookAuth, WebhookNtlmAuth, WebhookProvider, WebhookResult, WebhookSecret};
 use http::{HeaderName, Method};
 use provider::{Error, ErrorKind};
 use reqwest::Url;
@@ -41,6 +41,7 @@ pub(super) struct Settings {
     pub(super) method: Option<Method>,
     pub(super) timeout: Duration,
     pub(super) secrets: Vec<WebhookSecret>,
+    pub(super) ntlm: Option<WebhookNtlmAuth>,
 }
 
 fn invalid(text: String) -> Error {
@@ -51,7 +52,7 @@ impl Settings {
     /// Checks a store's settings.
     ///
     /// # Errors
-    /// `Invalid`, naming the field; `Unsupported` for NTLM.
+    /// `Invalid`, naming the field.
     pub(super) fn of(spec: &WebhookProvider) -> Result<Self, Error> {
         let WebhookProvider {
             url,
@@ -65,11 +66,6 @@ impl Settings {
             secrets,
             timeout,
         } = spec;
-        if let Some(WebhookAuth { ntlm: Some(_) }) = auth {
-            let text =
-                "spec.provider.webhook.auth.ntlm is not supported yet; log in with a header, such as Authorization";
-            return Err(Error::new(ErrorKind::Unsupported, OPEN, text));
-        }
         if let Some(WebhookSecret { name, .. }) = secrets.iter().find(|secret| secret.name == REFERENCE) {
             return Err(invalid(format!(
                 "spec.provider.webhook.secrets[{name}].name: {REFERENCE} is what templates call the reference; choose another name"
@@ -89,7 +85,9 @@ impl Settings {
                 .to_std()
                 .ok_or_else(|| invalid(format!("spec.provider.webhook.timeout: {given} must not be negative")))?,
         };
-        Ok(Self { templates, server, method: method.transpose()?, timeout, secrets: secrets.clone() })
+        let (method, secrets) = (method.transpose()?, secrets.clone());
+        let ntlm = auth.as_ref().and_then(|WebhookAuth { ntlm }| ntlm.clone());
+        Ok(Self { templates, server, method, timeout, secrets, ntlm })
     }
 }
 
@@ -226,16 +224,11 @@ mod tests {
                 json!({"url": url, "secrets": [{"name": "remoteRef", "secretRef": {"name": "s"}}]}),
                 "spec.provider.webhook.secrets[remoteRef].name: remoteRef is what templates call the reference",
             ),
-            (
-                json!({"url": url, "auth": {"ntlm": {"usernameSecret": {}, "passwordSecret": {}}}}),
-                "spec.provider.webhook.auth.ntlm is not supported yet",
-            ),
         ];
         for (spec, want) in cases {
             let error = settings(&spec).unwrap_err();
             assert!(error.to_string().starts_with(want), "{spec}: {error}");
-            let kind = if want.contains("ntlm") { ErrorKind::Unsupported } else { ErrorKind::Invalid };
-            assert_eq!(error.kind(), kind, "{spec}");
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{spec}");
         }
     }
 

@@ -1,12 +1,13 @@
 //! The provider `webhook`: any HTTP API, by templates of its URL, headers and body. Not the admission webhook.
 //!
-//! `config.rs` checks the settings, `auth.rs` looks up the Secrets that templates use, `text.rs` is one template,
+//! `config.rs` checks the settings, `auth.rs` looks up the Secrets that templates use, `ntlm/` logs in, `text.rs` is one template,
 //! `request.rs` makes requests of them, `wire.rs` sends these, `read.rs` picks values out of answers, `push.rs` writes,
 //! `error.rs` sorts statuses. For users: `docs/providers/webhook.md`.
 
 mod auth;
 mod config;
 mod error;
+mod ntlm;
 mod push;
 mod read;
 mod request;
@@ -24,8 +25,9 @@ use secret::{SecretBytes, SecretMap};
 use crate::OpenContext;
 use crate::http::TlsSettings;
 use config::Settings;
+use ntlm::Ntlm;
 use request::About;
-use wire::Wire;
+use wire::{Way, Wire};
 
 const METRIC_NAME: &str = "Webhook";
 /// Every request bears one name in the metric, as in the reference.
@@ -45,8 +47,15 @@ pub(crate) async fn open(spec: &WebhookProvider, cx: &OpenContext<'_>) -> Result
     let secrets = auth::look_up(&settings.secrets, cx.credentials.as_ref()).await?;
     let bundle = spec.ca_bundle.as_deref();
     let roots = crate::ca::roots(bundle, spec.ca_provider.as_ref(), cx.credentials.as_ref()).await?;
-    let http = cx.http.get(&TlsSettings { roots, identity: None })?;
-    let wire = Wire::new(http, settings, secrets, &cx.environment.proxy);
+    let tls = TlsSettings { roots, identity: None };
+    let way = match &settings.ntlm {
+        None => Way::Plain(cx.http.get(&tls)?),
+        Some(login) => {
+            let (user, password) = auth::user_and_password(login, cx.credentials.as_ref()).await?;
+            Way::Ntlm(Box::new(Ntlm::new(cx.http.alone(&tls)?, &user, password)?))
+        }
+    };
+    let wire = Wire::new(way, settings, secrets, &cx.environment.proxy);
     Ok(Box::new(Webhook { wire, namespace: cx.store.namespace.clone().unwrap_or_default() }))
 }
 

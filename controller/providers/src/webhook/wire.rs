@@ -10,6 +10,7 @@ use provider::{Error, Validation};
 use reqwest::Url;
 
 use super::config::{Settings, Templates};
+use super::ntlm::{Ntlm, Trouble};
 use super::request::{About, Parts, Verb};
 use super::{CALL, Secrets, URL};
 use crate::environment::ProxyEnvironment;
@@ -19,9 +20,17 @@ use crate::template_env::env;
 /// How long the reference waits for a connection when it validates.
 const DIAL: Duration = Duration::from_secs(15);
 
+/// How requests get there.
+pub(super) enum Way {
+    /// As they are.
+    Plain(Http),
+    /// Over a connection that is logged in.
+    Ntlm(Box<Ntlm>),
+}
+
 /// A way to a store's server.
 pub(super) struct Wire {
-    http: Http,
+    way: Way,
     templates: Arc<Templates>,
     secrets: Secrets,
     server: Option<Url>,
@@ -32,11 +41,11 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(http: Http, settings: Settings, secrets: Secrets, proxy: &ProxyEnvironment) -> Self {
-        let Settings { templates, server, method, timeout, secrets: _ } = settings;
+    pub(super) fn new(way: Way, settings: Settings, secrets: Secrets, proxy: &ProxyEnvironment) -> Self {
+        let Settings { templates, server, method, timeout, secrets: _, ntlm: _ } = settings;
         let ProxyEnvironment { http: plain, https: tls, none: _ } = proxy;
         let proxied = server.as_ref().is_some_and(|url| if url.scheme() == "https" { tls } else { plain }.is_some());
-        Self { http, templates: Arc::new(templates), secrets, server, proxied, method, timeout }
+        Self { way, templates: Arc::new(templates), secrets, server, proxied, method, timeout }
     }
 
     pub(super) fn templates(&self) -> &Templates {
@@ -72,7 +81,14 @@ impl Wire {
         let Parts { url, headers, body } = aside(move || about.request(&templates, &secrets, &env())).await?;
         let mut request = Request::new(method, url);
         (request.headers, request.body, request.timeout) = (headers, body, self.timeout);
-        self.http.send(request).await.map_err(|failure| self.failed(failure).context("failed to call endpoint"))
+        let sent = match &self.way {
+            Way::Plain(http) => http.send(request).await.map_err(|failure| self.failed(failure)),
+            Way::Ntlm(ntlm) => ntlm.send(request).await.map_err(|trouble| match trouble {
+                Trouble::Failure(failure) => self.failed(failure),
+                Trouble::Login(error) => error,
+            }),
+        };
+        sent.map_err(|error| error.context("failed to call endpoint"))
     }
 
     /// Tries to connect, as the reference does; says nothing where the host is a template or behind a proxy.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::azure::{KeyVault, QUIET_TENANT};
 use super::gcp::{Google, Stored, quiet_key};
 use super::onepassword::{self, Connect};
-use super::{Lookup, Opening, Reply, Seen, Stub, akeyless, ibm};
+use super::{Lookup, Opening, Reply, Seen, Stub, akeyless, crd, ibm};
 
 pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
 
@@ -24,6 +24,7 @@ pub(crate) enum Backend {
     Aws,
     ParameterStore,
     Kubernetes,
+    Crd,
     AzureKv,
     GcpSm,
     OnePassword,
@@ -33,13 +34,14 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Fake,
         Self::VaultV1,
         Self::VaultV2,
         Self::Aws,
         Self::ParameterStore,
         Self::Kubernetes,
+        Self::Crd,
         Self::AzureKv,
         Self::GcpSm,
         Self::OnePassword,
@@ -47,12 +49,13 @@ impl Backend {
         Self::Akeyless,
         Self::OpenBao,
     ];
-    pub(crate) const NETWORKED: [Self; 11] = [
+    pub(crate) const NETWORKED: [Self; 12] = [
         Self::VaultV1,
         Self::VaultV2,
         Self::Aws,
         Self::ParameterStore,
         Self::Kubernetes,
+        Self::Crd,
         Self::AzureKv,
         Self::GcpSm,
         Self::OnePassword,
@@ -76,7 +79,7 @@ impl Backend {
     /// What its stores say that they can do.
     pub(crate) fn capabilities(self) -> Capabilities {
         match self {
-            Self::Ibm | Self::OpenBao => Capabilities::ReadOnly,
+            Self::Ibm | Self::OpenBao | Self::Crd => Capabilities::ReadOnly,
             Self::Fake
             | Self::VaultV1
             | Self::VaultV2
@@ -97,17 +100,23 @@ impl Backend {
 
     /// Those that take pushes, and whose reads can be told from writes by the request line.
     pub(crate) fn pushed() -> impl Iterator<Item = Self> {
-        Self::NETWORKED.into_iter().filter(|backend| !matches!(backend, Self::Ibm | Self::Akeyless | Self::OpenBao))
+        let left_out = |backend: &Self| matches!(backend, Self::Ibm | Self::Akeyless | Self::OpenBao | Self::Crd);
+        Self::NETWORKED.into_iter().filter(move |backend| !left_out(backend))
     }
 
     /// How the backend spells the key of a secret with that name.
     pub(crate) fn key(self, name: &str) -> String {
-        if self == Self::Ibm { format!("team/kv/{name}") } else { name.to_owned() }
+        match self {
+            Self::Ibm => format!("team/kv/{name}"),
+            Self::Crd => format!("remote/{name}"),
+            _ => name.to_owned(),
+        }
     }
 
-    /// The answer to a login, if the request is one: for stubs that misbehave only afterwards.
+    /// The answer to a login (or to what else is asked once), if the request is one: for stubs that misbehave only afterwards.
     pub(crate) fn login(self, seen: &Seen) -> Option<Reply> {
         match (self, seen.line().as_str()) {
+            (Self::Crd, _) => crd::prelude(seen),
             (Self::Ibm, ibm::TOKEN) => Some(ibm::granted("leaked-token", 3600)),
             (Self::Akeyless, akeyless::AUTH) => Some(akeyless::granted("leaked-token")),
             _ => None,
@@ -122,7 +131,7 @@ impl Backend {
                 Some("1")
             }
             Self::Aws => Some("AWSPREVIOUS"),
-            Self::VaultV1 | Self::Kubernetes | Self::OnePassword | Self::Ibm => None,
+            Self::VaultV1 | Self::Kubernetes | Self::Crd | Self::OnePassword | Self::Ibm => None,
         }
     }
 
@@ -131,7 +140,9 @@ impl Backend {
         match self {
             Self::VaultV2 | Self::Aws | Self::ParameterStore | Self::AzureKv => Some("owner"),
             Self::Kubernetes | Self::GcpSm => Some("labels.owner"),
-            Self::Fake | Self::VaultV1 | Self::OnePassword | Self::Ibm | Self::Akeyless | Self::OpenBao => None,
+            Self::Fake | Self::VaultV1 | Self::Crd | Self::OnePassword | Self::Ibm | Self::Akeyless | Self::OpenBao => {
+                None
+            }
         }
     }
 
@@ -144,6 +155,7 @@ impl Backend {
             Self::Aws => Stub::start(aws).await,
             Self::ParameterStore => Stub::start(parameter_store).await,
             Self::Kubernetes => Stub::start(kubernetes).await,
+            Self::Crd => Stub::start(crd::server).await,
             Self::AzureKv => {
                 let vault = KeyVault::new();
                 vault.put("secrets/app", json!({"value": "{\"user\":\"old\"}"}));
@@ -193,6 +205,7 @@ impl Backend {
             Self::ParameterStore => with_keys("ParameterStore"),
             Self::Kubernetes => json!({"kubernetes": {"server": {"url": url}, "remoteNamespace": "remote",
                 "auth": {"token": {"bearerToken": token}}}}),
+            Self::Crd => crd::spec(url),
             Self::AzureKv => json!({"azurekv": {"vaultUrl": url, "tenantId": QUIET_TENANT, "useAzureSDK": true,
                 "customCloudConfig": {"activeDirectoryEndpoint": url},
                 "authSecretRef": {"clientId": {"name": "creds", "key": "id"}, "clientSecret": token}}}),

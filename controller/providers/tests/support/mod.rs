@@ -5,8 +5,10 @@
 pub(crate) mod akeyless;
 pub(crate) mod azure;
 pub(crate) mod backends;
+pub(crate) mod crd;
 pub(crate) mod gcp;
 pub(crate) mod ibm;
+pub(crate) mod ntlm;
 pub(crate) mod onepassword;
 
 use std::collections::BTreeMap;

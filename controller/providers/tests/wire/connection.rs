@@ -41,8 +41,8 @@ impl Authority {
     }
 }
 
-/// A server with a certificate for `name`; with `clients`, one that wants a certificate of that authority.
-pub(super) async fn server(authority: &Authority, name: &str, clients: Option<&Authority>) -> Stub {
+/// What accepts TLS with a certificate for `name`; with `clients`, what wants a certificate of that authority.
+pub(super) fn acceptor(authority: &Authority, name: &str, clients: Option<&Authority>) -> TlsAcceptor {
     let (certificate, key) = authority.issue(name);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
@@ -58,11 +58,13 @@ pub(super) async fn server(authority: &Authority, name: &str, clients: Option<&A
     };
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    let config = builder.with_single_cert(chain, key).unwrap();
-    Stub::start_with(Some(TlsAcceptor::from(Arc::new(config))), |_| {
-        Reply::json(200, json!({"data": {"data": {"v": "x"}}}))
-    })
-    .await
+    TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()))
+}
+
+/// A server with such a certificate.
+pub(super) async fn server(authority: &Authority, name: &str, clients: Option<&Authority>) -> Stub {
+    let answer = || Reply::json(200, json!({"data": {"data": {"v": "x"}}}));
+    Stub::start_with(Some(acceptor(authority, name, clients)), move |_| answer()).await
 }
 
 fn store(url: String, patch: Value, secrets: &[(&'static str, &str)]) -> Opening {

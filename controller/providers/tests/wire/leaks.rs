@@ -8,10 +8,13 @@ use secret::SecretBytes;
 use serde_json::json;
 use tracing::Level;
 
+use super::ntlm::{ADA, both};
 use super::onepassword;
 use super::push::{nothing, one, target};
 use crate::support::backends::Backend;
+use crate::support::crd::widget;
 use crate::support::gcp::{everywhere, key_file, quiet_key, refused};
+use crate::support::ntlm::Manner;
 use crate::support::onepassword::Connect;
 use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference};
 
@@ -80,6 +83,9 @@ async fn reads_leave_no_value_and_no_credential_in_the_trace() {
             }
             if backend == Backend::GcpSm {
                 return google(seen);
+            }
+            if backend == Backend::Crd {
+                return Reply::json(200, widget("remote", "app", json!({"v": "leaked-value"})));
             }
             let vault = json!({"data": {"v": "leaked-value"}});
             match (seen.path.as_str(), seen.header("x-amz-target").is_some()) {
@@ -169,6 +175,10 @@ async fn finds_leave_no_value_in_the_trace() {
             }
             if backend == Backend::GcpSm {
                 return google(seen);
+            }
+            if backend == Backend::Crd {
+                let items = [widget("remote", "app", json!({"v": "leaked-value"}))];
+                return Reply::json(200, json!({"apiVersion": "example.io/v1", "kind": "WidgetList", "items": items}));
             }
             let value = || json!({"Name": "app", "SecretString": "leaked-value", "Value": "leaked-value"});
             let vault = json!({"data": {"v": "leaked-value"}});
@@ -412,4 +422,19 @@ async fn pushes_to_akeyless_leave_no_value_in_the_trace() {
     let text = buffer.text();
     assert!(text.len() > 1000, "nothing was logged: {text}");
     assert_eq!(text.lines().find(|line| line.contains("leaked")), None);
+}
+
+#[tokio::test]
+async fn ntlm_logins_leave_no_password_and_no_proof_of_it_in_the_trace() {
+    let buffer = listen();
+    let (server, opening) = both(Manner::GOOD, "CORP\\ada", ADA[2], json!({})).await;
+    let store = opening.open().await.unwrap();
+    store.read(&reference("k", None, None).read).await.unwrap();
+    assert_eq!(server.handshakes().last(), Some(&(0, 3)));
+    let text = buffer.text();
+    assert!(text.len() > 1000, "nothing was logged: {text}");
+    // The password, and how a third message of NTLM begins in base64.
+    for secret in ["leaked", "TlRMTVNTUAADAAAA"] {
+        assert_eq!(text.lines().find(|line| line.contains(secret)), None);
+    }
 }

@@ -23,6 +23,8 @@ pub enum Numbers {
     Float64,
     /// As they are written in the document, Go's `json.Number`.
     Literal,
+    /// As Kubernetes decodes objects of any kind: whole numbers that fit int64 as they are, all others through float64.
+    Unstructured,
 }
 
 /// Names a value of one [`Document`].
@@ -149,13 +151,14 @@ impl<'j> Document<'j> {
     /// as compact JSON in key order with HTML escaping. With [`Numbers::Literal`] numbers stay as they are written.
     ///
     /// # Errors
-    /// [`Error::Type`] if a number doesn't fit float64, under [`Numbers::Float64`] only.
+    /// [`Error::Type`] if a number doesn't fit float64, but not under [`Numbers::Literal`].
     pub fn bytes(&self, id: NodeId, numbers: Numbers) -> Result<Vec<u8>, Error> {
         match (self.node(id), numbers) {
             (Node::Null, _) => Ok(Vec::new()),
             (Node::Bool(value), _) => Ok(value.to_string().into_bytes()),
             (Node::Number, Numbers::Literal) => Ok(self.raw(id).to_vec()),
             (Node::Number, Numbers::Float64) => Ok(format_float(self.float(id)?).into_bytes()),
+            (Node::Number, Numbers::Unstructured) => self.unstructured(id).map(String::into_bytes),
             (Node::Text(text), _) => Ok(text.clone().into_bytes()),
             (Node::Array(_) | Node::Object(_), _) => self.compact(id, numbers, Html::Escape),
         }
@@ -189,8 +192,11 @@ impl<'j> Document<'j> {
             match self.node(id) {
                 Node::Null => out.extend_from_slice(b"null"),
                 Node::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
-                Node::Number if numbers == Numbers::Literal => out.extend_from_slice(self.raw(id)),
-                Node::Number => out.extend_from_slice(json_float(self.float(id)?).as_bytes()),
+                Node::Number => match numbers {
+                    Numbers::Literal => out.extend_from_slice(self.raw(id)),
+                    Numbers::Float64 => out.extend_from_slice(json_float(self.float(id)?).as_bytes()),
+                    Numbers::Unstructured => out.extend_from_slice(self.unstructured(id)?.as_bytes()),
+                },
                 Node::Text(text) => write_string(&mut out, text.as_bytes(), html),
                 Node::Array(items) => {
                     out.push(b'[');
@@ -238,6 +244,11 @@ impl<'j> Document<'j> {
         Err(Error::Type { found: format!("number {literal}"), wanted: "float64" })
     }
 
+    fn unstructured(&self, id: NodeId) -> Result<String, Error> {
+        let whole = std::str::from_utf8(self.raw(id)).ok().and_then(|literal| literal.parse::<i64>().ok());
+        whole.map_or_else(|| self.float(id).map(json_float), |whole| Ok(whole.to_string()))
+    }
+
     fn node(&self, id: NodeId) -> &Node {
         self.nodes.get(id.0).map_or(&Node::Null, |(node, _)| node)
     }
@@ -274,7 +285,7 @@ pub fn object_to_map(json: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, Error> {
 /// Go's texts for what is not JSON, or for a number that doesn't fit float64 under [`Numbers::Float64`].
 pub fn value_bytes(json: &[u8], numbers: Numbers) -> Result<Vec<u8>, Error> {
     let document = Document::parse_first(json)?;
-    if numbers == Numbers::Float64 {
+    if numbers != Numbers::Literal {
         document.check_floats()?;
     }
     document.bytes(document.root(), numbers)
@@ -302,7 +313,7 @@ mod tests {
 
     #[test]
     fn values_become_bytes_by_go_rules() {
-        let cases: [(&str, Numbers, Result<&str, &str>); 11] = [
+        let cases: [(&str, Numbers, Result<&str, &str>); 12] = [
             ("\"\\u00e9\\n<\"", Numbers::Float64, Ok("é\n<")),
             ("12345678901234567890", Numbers::Float64, Ok("12345678901234567000")),
             ("12345678901234567890", Numbers::Literal, Ok("12345678901234567890")),
@@ -315,6 +326,11 @@ mod tests {
                 Ok("{\"a\":[\"\\u003c\\u2028\",null],\"b\":1e+30}"),
             ),
             ("[1.0]", Numbers::Literal, Ok("[1.0]")),
+            (
+                "[1.0,-0,-0.0,1e3,1e21,9007199254740993,9223372036854775808]",
+                Numbers::Unstructured,
+                Ok("[1,0,-0,1000,1e+21,9007199254740993,9223372036854776000]"),
+            ),
             ("[1e400]", Numbers::Float64, Err("json: cannot unmarshal number 1e400 into Go value of type float64")),
             ("", Numbers::Float64, Err("EOF")),
             ("[1", Numbers::Float64, Err("unexpected EOF")),

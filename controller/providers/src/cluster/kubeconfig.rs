@@ -11,11 +11,9 @@ use secret::SecretBytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::auth::Token;
-use super::config::{Cluster, server_url};
+use super::connection::{Access, server_url};
+use super::token::Token;
 use crate::http::{Identity, Roots, TlsSettings};
-
-const FIELD: &str = "spec.provider.kubernetes.authRef";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -89,12 +87,9 @@ struct UserEntry {
     impersonate: Option<IgnoredAny>,
 }
 
-fn invalid(text: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Invalid, "Open", format!("{FIELD}: {text}"))
-}
-
-/// The cluster of the current context.
-pub(super) fn cluster(text: &SecretBytes) -> Result<Cluster, Error> {
+/// The API server of the current context; `field` is the setting that leads here.
+pub(super) fn access(text: &SecretBytes, field: &'static str) -> Result<Access, Error> {
+    let invalid = |text: &str| Error::new(ErrorKind::Invalid, "Open", format!("{field}: {text}"));
     let text = text.expose_str().ok_or_else(|| invalid("the kubeconfig is not text"))?;
     // The parser's own message would show a part of the kubeconfig.
     let config: Config = serde_saphyr::from_str(text).map_err(|_| invalid("this is not a kubeconfig in YAML"))?;
@@ -129,7 +124,7 @@ pub(super) fn cluster(text: &SecretBytes) -> Result<Cluster, Error> {
         impersonate,
     } = users.into_iter().find(|named| named.name == context.user).and_then(|named| named.user).unwrap_or_default();
 
-    refuse(&[
+    let refused = [
         ("certificate-authority", certificate_authority.is_some(), "write certificate-authority-data"),
         ("insecure-skip-tls-verify", insecure_skip_tls_verify == Some(true), "write certificate-authority-data"),
         ("proxy-url", proxy_url.is_some(), "remove it"),
@@ -141,8 +136,15 @@ pub(super) fn cluster(text: &SecretBytes) -> Result<Cluster, Error> {
         ("auth-provider", auth_provider.is_some(), "write token"),
         ("exec", exec.is_some(), "write token"),
         ("as", impersonate.is_some(), "remove it"),
-    ])?;
+    ];
+    if let Some((name, _, instead)) = refused.iter().find(|(_, set, _)| *set) {
+        let text = format!("{field}: {name} in the kubeconfig is not supported; {instead}");
+        return Err(Error::new(ErrorKind::Unsupported, "Open", text));
+    }
 
+    let decode = |data: &str, name: &str| {
+        decode(data).ok_or_else(|| invalid(&format!("{name} in the kubeconfig is not base64")))
+    };
     let roots = match certificate_authority_data {
         Some(data) => Roots::Only(decode(&data, "certificate-authority-data")?),
         None => Roots::System,
@@ -152,7 +154,7 @@ pub(super) fn cluster(text: &SecretBytes) -> Result<Cluster, Error> {
         (Some(chain), Some(key)) => Some(Identity {
             chain: decode(&chain, "client-certificate-data")?,
             key: SecretBytes::new(decode(&key, "client-key-data")?),
-            setting: FIELD,
+            setting: field,
         }),
         (Some(_), None) | (None, Some(_)) => {
             return Err(invalid("the kubeconfig must have both client-certificate-data and client-key-data, or none"));
@@ -162,23 +164,13 @@ pub(super) fn cluster(text: &SecretBytes) -> Result<Cluster, Error> {
         Some(token) => Token::fixed(&SecretBytes::from(token)),
         None => Token::none(),
     };
-    let server = server_url(Some(&server), &format!("{FIELD}: clusters[].cluster.server"))?;
-    Ok(Cluster { server, server_setting: FIELD, tls: TlsSettings { roots, identity }, token })
+    let server = server_url(Some(&server), &format!("{field}: clusters[].cluster.server"))?;
+    Ok(Access { server, server_setting: field, tls: TlsSettings { roots, identity }, token })
 }
 
-fn refuse(fields: &[(&str, bool, &str)]) -> Result<(), Error> {
-    match fields.iter().find(|(_, set, _)| *set) {
-        Some((field, _, instead)) => {
-            let text = format!("{FIELD}: {field} in the kubeconfig is not supported; {instead}");
-            Err(Error::new(ErrorKind::Unsupported, "Open", text))
-        }
-        None => Ok(()),
-    }
-}
-
-fn decode(data: &str, field: &str) -> Result<Vec<u8>, Error> {
+fn decode(data: &str) -> Option<Vec<u8>> {
     let compact: String = data.split_ascii_whitespace().collect();
-    STANDARD.decode(compact).map_err(|_| invalid(format!("{field} in the kubeconfig is not base64")))
+    STANDARD.decode(compact).ok()
 }
 
 #[cfg(test)]
@@ -192,7 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_current_context_is_used() {
-        let cluster = cluster(&SecretBytes::from(GOOD)).unwrap();
+        let cluster = access(&SecretBytes::from(GOOD), "authRef").unwrap();
         assert_eq!(cluster.server.as_str(), "https://10.0.0.1:6443/");
         assert_eq!(cluster.token.get().await.unwrap().unwrap().expose(), b"canary");
         assert_eq!(cluster.tls, TlsSettings::default());
@@ -215,7 +207,7 @@ mod tests {
             ("users:", "canary", ErrorKind::Invalid, "not a kubeconfig"),
         ];
         for (old, new, kind, text) in cases {
-            let error = cluster(&SecretBytes::from(GOOD.replace(old, new))).err().unwrap();
+            let error = access(&SecretBytes::from(GOOD.replace(old, new)), "authRef").err().unwrap();
             assert_eq!(error.kind(), kind, "{new}: {error}");
             assert!(error.to_string().contains(text), "{new}: {error}");
             assert!(!error.to_string().contains("canary"), "{error}");
