@@ -267,6 +267,56 @@ spec:
 }
 
 #[test]
+fn aws_secrets_manager_with_the_role_of_a_service_account() -> Result {
+    SUITE.run("aws-jwt", async |bed, ns| {
+        let moto = bed.moto()?;
+        // Only who assumed a role of these accounts sees them.
+        moto.create_in("222222222222", "jwt/app", "of the account's role").await?;
+        moto.create_in("333333333333", "jwt/app", "of the role after it").await?;
+        let store = |name: &str, account: &str, more: &str| {
+            format!(
+                "
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {{name: {name}, namespace: $NS}}
+spec:
+  provider:
+    aws:
+      service: SecretsManager
+      region: eu-central-1
+      auth: {{jwt: {{serviceAccountRef: {{name: {account}, namespace: elsewhere}}}}}}
+{more}"
+            )
+        };
+        let accounts = "
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: app
+  namespace: $NS
+  annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::222222222222:role/app'}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: plain, namespace: $NS}
+";
+        let chain = store("chain", "app", "      role: arn:aws:iam::333333333333:role/last\n");
+        let stores = [store("one", "app", ""), chain, store("none", "plain", "")].concat();
+        bed.apply(&ns, &format!("{accounts}{stores}")).await?;
+        bed.store_says(&ns, "one", "True Valid: store validated").await?;
+        let entry = "data: [{secretKey: k, remoteRef: {key: jwt/app}}]";
+        deliver(bed, &ns, "one", &[("one", entry, &[("k", "of the account's role")])]).await?;
+        deliver(bed, &ns, "chain", &[("chain", entry, &[("k", "of the role after it")])]).await?;
+
+        bed.store_says(&ns, "none", "False InvalidProviderConfig: unable to create client").await?;
+        let text = format!("an IAM role must be associated with service account plain (namespace: {ns})");
+        bed.event(&ns, "none", &text).await?;
+        Ok(())
+    })
+}
+
+#[test]
 fn fake() -> Result {
     SUITE.run("fake", async |bed, ns| {
         bed.apply(

@@ -251,6 +251,8 @@ mod tests {
             (aws(json!({"secretRef": keys(&here)}), "None"), true),
             (aws(json!({"secretRef": keys(&there)}), "None"), false),
             (aws(json!({"secretRef": keys(&there)}), "Simple"), true),
+            (aws(json!({"jwt": {"serviceAccountRef": {"name": "a"}}}), "None"), true),
+            (aws(json!({"jwt": {"serviceAccountRef": {"name": "a", "namespace": "n"}}}), "None"), false),
             (aws(json!({}), "None"), false),
             (json!({"fake": {"data": []}}), false),
             (json!({"webhook": {"url": "http://h/{{ .remoteRef.key }}"}}), false),

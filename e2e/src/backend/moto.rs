@@ -72,6 +72,16 @@ impl Moto {
         Ok(())
     }
 
+    /// Creates a secret of Secrets Manager in another account than everybody's: only who assumed a role of it sees it.
+    ///
+    /// # Errors
+    /// If the server refuses, for one if it exists.
+    pub async fn create_in(&self, account: &str, name: &str, value: &str) -> Result<()> {
+        let body = json!({"Name": name, "SecretString": value});
+        self.call_in(Some(account), "secretsmanager", "secretsmanager.CreateSecret", body).await?;
+        Ok(())
+    }
+
     /// Gives a secret a new value; the former one becomes `AWSPREVIOUS`.
     ///
     /// # Errors
@@ -131,11 +141,17 @@ impl Moto {
     }
 
     async fn call_service(&self, service: &str, target: &str, body: Value) -> Result<Value> {
+        self.call_in(None, service, target, body).await
+    }
+
+    async fn call_in(&self, account: Option<&str>, service: &str, target: &str, body: Value) -> Result<Value> {
         let what = format!("moto {target}");
         let scope = format!("20260101/{}/{service}/aws4_request", Self::REGION);
-        let request = self
-            .client
-            .post(&self.address)
+        let mut request = self.client.post(&self.address);
+        if let Some(account) = account {
+            request = request.header("X-Moto-Account-Id", account);
+        }
+        let request = request
             .header("X-Amz-Target", target)
             .header(
                 "Authorization",

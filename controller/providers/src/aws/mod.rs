@@ -1,6 +1,7 @@
 //! The provider `aws`: Secrets Manager and Parameter Store. Certificate Manager is not there yet.
 //!
 //! `config.rs` checks the settings, `auth.rs` gets credentials (static, the SDK's default chain, assumed roles),
+//! `web_identity.rs` those for tokens of service accounts, `kept.rs` keeps them,
 //! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `secrets_manager` and `parameter_store` read, find and push,
 //! `batch.rs` has what reading many keys in one call needs, `value.rs` picks values, `tags.rs` compares tags, `error.rs` sorts what AWS says. For users: `docs/providers/aws.md`.
 
@@ -8,20 +9,22 @@ mod auth;
 mod batch;
 mod config;
 mod error;
+mod kept;
 mod parameter_store;
 mod secrets_manager;
 mod tags;
 mod transport;
 mod value;
+mod web_identity;
 
 use api::{AwsProvider, AwsSessionTagsPolicy, StoreKind};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use provider::{Error, ErrorKind, Provider};
 
 use crate::http::{Roots, TlsSettings};
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use crate::{Environment, OpenContext, StoreIdentity};
 use config::{Service, Settings};
-use error::Target;
 use parameter_store::ParameterStore;
 use secrets_manager::SecretsManager;
 
@@ -30,30 +33,21 @@ pub(crate) fn uses_consumer(spec: &AwsProvider, environment: &Environment) -> bo
     let nobody = StoreIdentity { kind: StoreKind::ClusterSecretStore, name: String::new(), namespace: None };
     spec.session_tags_policy != AwsSessionTagsPolicy::None
         || Settings::of(spec, &nobody, None, &environment.aws)
-            .is_ok_and(|settings| names_no_namespace(settings.namespaces()))
+            .is_ok_and(|settings| names_no_namespace(settings.identity.namespaces()))
 }
 
 /// Checks the settings and looks up static credentials. Nothing is sent to AWS yet.
 pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec, &cx.store, cx.retry, &cx.environment.aws)?;
-    if needs_consumer(cx.credentials.as_ref(), settings.namespaces()) {
+    if needs_consumer(cx.credentials.as_ref(), settings.identity.namespaces()) {
         let (metric_name, call_name) = match settings.service {
             Service::SecretsManager => (secrets_manager::METRIC_NAME, secrets_manager::GET),
             Service::ParameterStore => (parameter_store::METRIC_NAME, parameter_store::GET),
         };
         return Ok(Box::new(Referent { metric_name, call_name }));
     }
-    let roots = match &cx.environment.aws.ca_bundle {
-        None => Roots::System,
-        Some(file) => Roots::Only(tokio::fs::read(file).await.map_err(|_| {
-            let text = "the file that the environment variable AWS_CA_BUNDLE names can't be read";
-            Error::new(ErrorKind::Invalid, "Open", text)
-        })?),
-    };
-    let http = cx.http.get(&TlsSettings { roots, identity: None })?;
-    let base = settings.sdk_config(transport::client(http));
-    let sts = Target::sts(&settings);
-    let credentials = auth::credentials(&settings, &base, cx.credentials.as_ref(), &sts)
+    let base = settings.sdk_config(client(cx).await?);
+    let credentials = auth::credentials(&settings.identity, &base, &cx.credentials, &cx.store)
         .await
         .map_err(|e| e.context("unable to create session"))?;
     let config = base.into_builder().credentials_provider(credentials.clone()).build();
@@ -63,4 +57,15 @@ pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box
         }
         Service::ParameterStore => Box::new(ParameterStore::new(settings, &config, credentials)),
     })
+}
+
+async fn client(cx: &OpenContext<'_>) -> Result<SharedHttpClient, Error> {
+    let roots = match &cx.environment.aws.ca_bundle {
+        None => Roots::System,
+        Some(file) => Roots::Only(tokio::fs::read(file).await.map_err(|_| {
+            let text = "the file that the environment variable AWS_CA_BUNDLE names can't be read";
+            Error::new(ErrorKind::Invalid, "Open", text)
+        })?),
+    };
+    Ok(transport::client(cx.http.get(&TlsSettings { roots, identity: None })?))
 }

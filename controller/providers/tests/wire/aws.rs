@@ -154,6 +154,93 @@ async fn a_web_identity_is_exchanged_at_the_sts_of_the_environment() {
     assert!(error.to_string().contains("AWS_WEB_IDENTITY_TOKEN_FILE"), "{error}");
 }
 
+/// A store with the role of the service account `app`, which has these annotations.
+fn of_account(url: &str, annotations: &[(&str, &str)], patch: Value) -> Opening {
+    let account = json!({"name": "app", "namespace": "web", "audiences": ["more"]});
+    let mut opening = opening(url, json!({"auth": {"jwt": {"serviceAccountRef": account}}}));
+    opening.spec["aws"].as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    let annotations = annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    opening.lookup = Arc::new(Lookup { annotations, ..Lookup::default() });
+    opening
+}
+
+const ROLE: (&str, &str) = ("eks.amazonaws.com/role-arn", "app-role");
+
+fn fields(seen: &Seen) -> Vec<&str> {
+    let mut fields: Vec<&str> = seen.body.split('&').filter(|field| !field.starts_with("Version=")).collect();
+    fields.sort_unstable();
+    fields
+}
+
+#[tokio::test]
+async fn a_service_accounts_token_is_exchanged_once_for_its_role() {
+    let cases = [
+        (vec![ROLE], "jwt-app-sts.amazonaws.com%2Bmore-1"),
+        (vec![ROLE, ("eks.amazonaws.com/audience", "")], "jwt-app-sts.amazonaws.com%2Bmore-1"),
+        (vec![ROLE, ("eks.amazonaws.com/audience", "own")], "jwt-app-own%2Bmore-1"),
+    ];
+    for (annotations, token) in cases {
+        let stub = Stub::start(echo).await;
+        let opening = of_account(&stub.url(), &annotations, json!({"role": "last"}));
+        let store = opening.open().await.unwrap();
+        assert_eq!(stub.lines().len(), 0);
+        for _ in 0..3 {
+            assert!(matches!(store.validate().await, Validation::Ready));
+            store.read(&reference("app", None, None).read).await.unwrap();
+        }
+        let seen = stub.seen();
+        let want = [
+            "Action=AssumeRoleWithWebIdentity".to_owned(),
+            "RoleArn=app-role".to_owned(),
+            "RoleSessionName=external-secrets-provider-aws".to_owned(),
+            format!("WebIdentityToken={token}"),
+        ];
+        assert_eq!(fields(&seen[0]), want);
+        assert_eq!(seen[0].header("authorization"), None);
+        let signers: Vec<_> = seen[1..].iter().map(signer).collect();
+        assert_eq!(signers, ["KEY-app-role", "KEY-last", "KEY-last", "KEY-last"]);
+    }
+}
+
+#[tokio::test]
+async fn a_service_account_without_a_role_is_named() {
+    let stub = Stub::start(echo).await;
+    for annotations in [vec![], vec![(ROLE.0, "")]] {
+        let error = of_account(&stub.url(), &annotations, json!({})).open().await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        // The table's Lookup is a SecretStore's: the reference's namespace doesn't count.
+        let text =
+            "unable to create session: an IAM role must be associated with service account app (namespace: shop)";
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
+    let mut opening = of_account(&stub.url(), &[], json!({}));
+    opening.lookup = Arc::new(Lookup { cluster: true, ..Lookup::default() });
+    let error = opening.open().await.err().unwrap();
+    assert!(error.to_string().contains("service account app (namespace: web)"), "{error}");
+    assert_eq!(stub.lines().len(), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_sts_refuses_is_explained_and_not_shown() {
+    for (status, code, kind) in [
+        (403, "AccessDenied", ErrorKind::AccessDenied),
+        (400, "InvalidIdentityToken", ErrorKind::Unauthenticated),
+        (400, "ExpiredTokenException", ErrorKind::Unauthenticated),
+    ] {
+        let stub = Stub::start(move |_| {
+            let body =
+                format!("<ErrorResponse><Error><Code>{code}</Code><Message>canary</Message></Error></ErrorResponse>");
+            Reply::text(status, body)
+        })
+        .await;
+        let store = of_account(&stub.url(), &[ROLE], json!({})).open().await.unwrap();
+        let error = store.read(&reference("app", None, None).read).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(code) && error.to_string().contains("trust policy"), "{error}");
+        assert!(!error.to_string().contains("canary") && !error.to_string().contains("jwt-"), "{error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn answers_that_pass_are_tried_again_as_the_store_says() {
     let settings =

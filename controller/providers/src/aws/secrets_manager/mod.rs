@@ -114,6 +114,6 @@ impl Provider for SecretsManager {
     }
 
     async fn validate(&self) -> Validation {
-        auth::validate(&self.credentials).await
+        auth::validate(&self.credentials, &self.target).await
     }
 }
