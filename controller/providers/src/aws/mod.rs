@@ -52,9 +52,7 @@ pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box
         .map_err(|e| e.context("unable to create session"))?;
     let config = base.into_builder().credentials_provider(credentials.clone()).build();
     Ok(match settings.service {
-        Service::SecretsManager => {
-            Box::new(SecretsManager::new(settings, &config, credentials, cx.credentials.clone()))
-        }
+        Service::SecretsManager => Box::new(SecretsManager::new(settings, &config, credentials)),
         Service::ParameterStore => Box::new(ParameterStore::new(settings, &config, credentials)),
     })
 }
