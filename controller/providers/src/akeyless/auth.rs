@@ -16,7 +16,9 @@ use secret::SecretBytes;
 
 use super::config::{self, Jwt};
 use super::wire::{Field, Wire};
-use super::{Command, SERVER, error};
+use super::{Command, SERVER, aws_cloud_id, error};
+use crate::OpenContext;
+use crate::aws::Prover;
 use crate::bearer::{Grant, Login};
 use crate::http::Answer;
 
@@ -36,6 +38,7 @@ pub(super) struct Auth {
 enum Method {
     AccessKey { id: SecretBytes, key: SecretBytes },
     Kubernetes { id: String, config: String, jwt: Jwt },
+    AwsIam { id: SecretBytes, prover: Prover },
 }
 
 fn invalid(text: &str) -> Error {
@@ -44,15 +47,10 @@ fn invalid(text: &str) -> Error {
 
 impl Auth {
     /// Looks up what the login needs.
-    pub(super) async fn open(
-        login: config::Login,
-        wire: Arc<Wire>,
-        credentials: Arc<dyn Credentials>,
-    ) -> Result<Self, Error> {
+    pub(super) async fn open(login: config::Login, wire: Arc<Wire>, cx: &OpenContext<'_>) -> Result<Self, Error> {
+        let credentials = Arc::clone(&cx.credentials);
         let method = match login {
-            config::Login::Access { id, kind, parameter } => {
-                access(&id, &kind, parameter.as_ref(), credentials.as_ref()).await?
-            }
+            config::Login::Access { id, kind, parameter } => access(&id, &kind, parameter.as_ref(), cx).await?,
             config::Login::Kubernetes { id, config, jwt } => {
                 if let Jwt::Secret(selector) = &jwt {
                     credentials.secret_key(selector, "token").await?;
@@ -68,10 +66,10 @@ async fn access(
     id: &api::SecretKeySelector,
     kind: &api::SecretKeySelector,
     parameter: Option<&api::SecretKeySelector>,
-    credentials: &dyn Credentials,
+    cx: &OpenContext<'_>,
 ) -> Result<Method, Error> {
     let look_up = async |selector, what: &str| {
-        let found = credentials.secret_key(selector, "").await;
+        let found = cx.credentials.secret_key(selector, "").await;
         found.map(|value| value.trimmed()).map_err(|error| error.context(format!("could not fetch {what} secret")))
     };
     let id = look_up(id, "AccessID").await?;
@@ -96,14 +94,15 @@ async fn access(
         b"k8s" => Err(invalid(
             "kubernetes auth configuration is required: set authSecretRef.kubernetesAuth in place of secretRef",
         )),
-        cloud @ (b"aws_iam" | b"gcp" | b"azure_ad") => {
+        b"aws_iam" => Ok(Method::AwsIam { id, prover: aws_cloud_id::prover(cx).await? }),
+        cloud @ (b"gcp" | b"azure_ad") => {
             let cloud = String::from_utf8_lossy(cloud);
             let text = format!(
-                "the access type {cloud} is not supported yet; write api_key or access_key into {at}, or use kubernetesAuth"
+                "the access type {cloud} is not supported yet; write api_key, access_key or aws_iam into {at}, or use kubernetesAuth"
             );
             Err(Error::new(ErrorKind::Unsupported, AUTH, text))
         }
-        _ => Err(invalid(&format!("unable to determine provider: {at} holds none of api_key, access_key"))),
+        _ => Err(invalid(&format!("unable to determine provider: {at} holds none of api_key, access_key, aws_iam"))),
     }
 }
 
@@ -144,6 +143,17 @@ impl Auth {
                 ];
                 let hint = "check spec.provider.akeyless.authSecretRef.kubernetesAuth (accessID, k8sConfName), and which \
                             service accounts this authentication method admits";
+                (self.wire.post(&Command::new(AUTH, "auth", &fields), None).await?, hint)
+            }
+            Method::AwsIam { id, prover } => {
+                let cloud_id = aws_cloud_id::cloud_id(prover).await?;
+                let fields = [
+                    ("access-type", Field::Text("aws_iam")),
+                    ("access-id", Field::Secret(id)),
+                    ("cloud-id", Field::Secret(&cloud_id)),
+                ];
+                let hint = "check the access id that spec.provider.akeyless.authSecretRef.secretRef refers to, and which \
+                            identities of AWS this authentication method admits";
                 (self.wire.post(&Command::new(AUTH, "auth", &fields), None).await?, hint)
             }
         };

@@ -1,10 +1,12 @@
 //! The provider `akeyless`: Akeyless, or a gateway of it, over its REST API of version 2.
 //!
-//! `config.rs` checks the settings, `wire.rs` sends requests, `auth.rs` logs in, `item.rs` tells what an item is, `read.rs`
+//! `config.rs` checks the settings, `wire.rs` sends requests, `auth.rs` logs in, `aws_cloud_id.rs`
+//! proves an identity of AWS, `item.rs` tells what an item is, `read.rs`
 //! reads and picks values, `find.rs` finds, `push.rs` writes, `error.rs` sorts what Akeyless says.
 //! API: <https://docs.akeyless.io/reference>. For users: `docs/providers/akeyless.md`.
 
 mod auth;
+mod aws_cloud_id;
 mod config;
 mod error;
 mod find;
@@ -57,7 +59,7 @@ pub(crate) async fn open(spec: &AkeylessProvider, cx: &OpenContext<'_>) -> Resul
     let http = cx.http.get(&TlsSettings { roots, identity: None })?;
     let Settings { server, login, ignore_cache } = settings;
     let wire = Arc::new(Wire::new(http, server));
-    let auth = Auth::open(login, Arc::clone(&wire), Arc::clone(&cx.credentials)).await?;
+    let auth = Auth::open(login, Arc::clone(&wire), cx).await?;
     Ok(Box::new(Akeyless { wire, bearers: Bearers::new(auth), ignore_cache }))
 }
 

@@ -180,6 +180,12 @@ impl Settings {
 }
 
 impl Identity {
+    /// What its clients of STS share where no store of `aws` is behind them.
+    pub(super) fn sdk_config(&self, http: SharedHttpClient) -> SdkConfig {
+        let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        sdk_config(&self.region, retry, Some(TOTAL_TIMEOUT), http)
+    }
+
     /// The namespaces that the needed selectors name.
     pub(crate) fn namespaces(&self) -> Vec<Option<&str>> {
         match &self.source {
@@ -252,15 +258,19 @@ pub(crate) fn account_source(spec: &AwsJwtAuth, field: &str) -> Result<Source, E
 fn source(auth: &AwsAuth, environment: &AwsEnvironment) -> Result<Source, Error> {
     let AwsAuth { secret_ref, jwt } = auth;
     match (jwt, secret_ref) {
-        (Some(jwt), _) => return account_source(jwt, FIELDS.auth),
-        (None, Some(keys)) => return static_source(keys, FIELDS.auth),
-        (None, None) => {}
+        (Some(jwt), _) => account_source(jwt, FIELDS.auth),
+        (None, Some(keys)) => static_source(keys, FIELDS.auth),
+        (None, None) => Ok(own_source(environment)),
     }
+}
+
+/// The controller's own credentials.
+pub(crate) fn own_source(environment: &AwsEnvironment) -> Source {
     // Static credentials of the environment go before a web identity in the default chain, and so here.
     let web_identity = environment.web_identity.clone().filter(|_| !environment.has_static_credentials);
     match (web_identity, &environment.sts_endpoint) {
-        (Some(web_identity), Some(_)) => Ok(Source::WebIdentity(web_identity)),
-        (None | Some(_), _) => Ok(Source::DefaultChain),
+        (Some(web_identity), Some(_)) => Source::WebIdentity(web_identity),
+        (None | Some(_), _) => Source::DefaultChain,
     }
 }
 

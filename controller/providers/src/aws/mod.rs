@@ -1,7 +1,8 @@
 //! The provider `aws`: Secrets Manager and Parameter Store. Certificate Manager is not there yet.
 //!
 //! `config.rs` checks the settings, `auth.rs` gets credentials (static, the SDK's default chain, assumed roles),
-//! `web_identity.rs` those for tokens of service accounts, `kept.rs` keeps them,
+//! `web_identity.rs` those for tokens of service accounts, `kept.rs` keeps them, `proof.rs` signs for
+//! those who learn from AWS who somebody is,
 //! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `secrets_manager` and `parameter_store` read, find and push,
 //! `batch.rs` has what reading many keys in one call needs, `value.rs` picks values, `tags.rs` compares tags, `error.rs` sorts what AWS says. For users: `docs/providers/aws.md`.
 
@@ -11,6 +12,7 @@ mod config;
 mod error;
 mod kept;
 mod parameter_store;
+mod proof;
 mod secrets_manager;
 mod tags;
 mod transport;
@@ -24,8 +26,12 @@ use provider::{Error, ErrorKind, Provider};
 use crate::http::{Roots, TlsSettings};
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use crate::{Environment, OpenContext, StoreIdentity};
+pub(crate) use config::{
+    Fields, Identity, Role, Source, account_source, checked_region, own_source, static_source, sts_endpoint,
+};
 use config::{Service, Settings};
 use parameter_store::ParameterStore;
+pub(crate) use proof::{Proof, Prover, region_of_partition, signed_headers};
 use secrets_manager::SecretsManager;
 
 /// See [`crate::uses_consumer`]. Session tags of a policy name the consumer's namespace.

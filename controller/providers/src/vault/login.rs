@@ -11,6 +11,7 @@ use api::{
 use provider::{Error, ErrorKind};
 use secret::SecretBytes;
 
+use super::iam::Iam;
 use super::path::mount_segments;
 
 const OPEN: &str = "Open";
@@ -37,6 +38,8 @@ pub(super) enum Login {
     Jwt { mount: Vec<String>, role: Option<String>, jwt: Jwt },
     /// `POST auth/<mount>/login` under a client certificate, which the connection keeps.
     Certificate { mount: Vec<String>, role: Option<String>, certificate: SecretKeySelector, key: SecretKeySelector },
+    /// `POST auth/<mount>/login` with the proof of an identity of AWS.
+    Iam(Box<Iam>),
 }
 
 /// Where AppRole's role id comes from.
@@ -89,12 +92,15 @@ impl Login {
         if let Some(cert) = cert {
             return of_certificate(cert);
         }
-        let unsupported = [("iam", iam.is_some()), ("gcp", gcp.is_some())];
+        if let Some(iam) = iam {
+            return Ok(Self::Iam(Box::new(Iam::of(iam)?)));
+        }
+        let unsupported = [("gcp", gcp.is_some())];
         match unsupported.iter().find(|(_, set)| *set) {
             Some((method, _)) => {
                 let text = format!(
                     "spec.provider.vault.auth.{method} is not supported yet; use tokenSecretRef, appRole, kubernetes, \
-                     ldap, userPass, jwt or cert"
+                     ldap, userPass, jwt, cert or iam"
                 );
                 Err(Error::new(ErrorKind::Unsupported, OPEN, text))
             }
@@ -113,7 +119,8 @@ impl Login {
             | Self::AppRole { .. }
             | Self::Kubernetes { .. }
             | Self::Password { .. }
-            | Self::Jwt { .. } => None,
+            | Self::Jwt { .. }
+            | Self::Iam(_) => None,
         }
     }
 
@@ -130,6 +137,7 @@ impl Login {
                 Jwt::Secret(token) => (vec![token], vec![]),
                 Jwt::Own => (vec![], vec![]),
             },
+            Self::Iam(iam) => iam.selectors(),
         }
     }
 }
@@ -241,7 +249,6 @@ mod tests {
             ),
             (json!({"jwt": {"path": "jwt"}}), ErrorKind::Invalid, "auth.jwt: one of secretRef"),
             (json!({"cert": {"clientCert": secret}}), ErrorKind::Invalid, "auth.cert.secretRef"),
-            (json!({"iam": {"vaultRole": "r"}}), ErrorKind::Unsupported, "auth.iam is not supported yet"),
             (json!({"gcp": {"role": "r"}}), ErrorKind::Unsupported, "auth.gcp is not supported yet"),
         ];
         for (auth, kind, text) in cases {

@@ -1,7 +1,7 @@
 //! The provider `vault`: KV version 1 and 2 of HashiCorp Vault and of OpenBao, over their HTTP API.
 //!
 //! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `login.rs` knows the login
-//! methods, `auth.rs` logs in, `session.rs` keeps the token, `read.rs` reads and picks values, `find.rs` walks and finds,
+//! methods, `auth.rs` and `iam.rs` log in, `session.rs` keeps the token, `read.rs` reads and picks values, `find.rs` walks and finds,
 //! `push.rs` writes, `error.rs` sorts what the server says.
 //! API: <https://developer.hashicorp.com/vault/api-docs>. For users: `docs/providers/vault.md`. Why no client library:
 //! `docs/adr/0003-vault-over-http.md`.
@@ -10,6 +10,7 @@ mod auth;
 mod config;
 mod error;
 mod find;
+mod iam;
 mod login;
 mod path;
 mod push;
@@ -30,6 +31,7 @@ use crate::http::Answer;
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use crate::{Environment, OpenContext};
 use config::Settings;
+use login::Login;
 use path::Paths;
 use session::Session;
 use wire::{Call, Wire};
@@ -55,7 +57,8 @@ pub(crate) async fn open(spec: &VaultProvider, cx: &OpenContext<'_>) -> Result<B
     }
     let tls = settings.tls.resolve(cx.credentials.as_ref()).await?;
     let wire = Arc::new(Wire::new(cx.http.get(&tls)?, settings.connection));
-    let session = Session::open(settings.login, Arc::clone(&wire), Arc::clone(&cx.credentials)).await?;
+    let prover = if let Login::Iam(iam) = &settings.login { Some(iam.prover(cx).await?) } else { None };
+    let session = Session::open(settings.login, Arc::clone(&wire), Arc::clone(&cx.credentials), prover).await?;
     Ok(Box::new(Vault { wire, session, paths: settings.paths }))
 }
 

@@ -12,8 +12,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::auth::{self, Lease};
+use super::iam;
 use super::login::Login;
 use super::wire::Wire;
+use crate::aws::Prover;
 
 /// A token younger than this that is refused isn't replaced unless the server says that it is dead: what is refused
 /// then is the read, and a login for each refused read would only add load.
@@ -37,6 +39,8 @@ enum Source {
 struct LoggedIn {
     login: Login,
     credentials: Arc<dyn Credentials>,
+    /// Of a login with an identity of AWS.
+    prover: Option<Prover>,
     /// Held while logging in, so that there is one login at a time and everybody waits for it.
     held: Mutex<Held>,
 }
@@ -86,7 +90,12 @@ impl Held {
 
 impl Session {
     /// Looks up a static token, or logs in.
-    pub(super) async fn open(login: Login, wire: Arc<Wire>, credentials: Arc<dyn Credentials>) -> Result<Self, Error> {
+    pub(super) async fn open(
+        login: Login,
+        wire: Arc<Wire>,
+        credentials: Arc<dyn Credentials>,
+        prover: Option<Prover>,
+    ) -> Result<Self, Error> {
         let source = match &login {
             Login::Environment(token) => Source::Static(token.as_ref().map(|t| Arc::new(t.trimmed()))),
             Login::Token(selector) => {
@@ -97,11 +106,12 @@ impl Session {
             | Login::Kubernetes { mount: _, role: _, jwt: _ }
             | Login::Password { method: _, mount: _, user: _, password: _ }
             | Login::Jwt { mount: _, role: _, jwt: _ }
-            | Login::Certificate { mount: _, role: _, certificate: _, key: _ } => {
+            | Login::Certificate { mount: _, role: _, certificate: _, key: _ }
+            | Login::Iam(_) => {
                 let asked_at = Instant::now();
-                let lease = log_in(&login, &wire, credentials.as_ref()).await?;
+                let lease = log_in(&login, &wire, credentials.as_ref(), prover.as_ref()).await?;
                 let held = Mutex::new(Held::new(lease, 1, asked_at));
-                Source::Login(Box::new(LoggedIn { login, credentials, held }))
+                Source::Login(Box::new(LoggedIn { login, credentials, prover, held }))
             }
         };
         Ok(Self { wire, source })
@@ -212,13 +222,18 @@ impl LoggedIn {
 
     async fn replace(&self, wire: &Wire, held: &mut Held) -> Result<(), Error> {
         let asked_at = Instant::now();
-        let lease = log_in(&self.login, wire, self.credentials.as_ref()).await?;
+        let lease = log_in(&self.login, wire, self.credentials.as_ref(), self.prover.as_ref()).await?;
         *held = Held::new(lease, held.number + 1, asked_at);
         Ok(())
     }
 }
 
-async fn log_in(login: &Login, wire: &Wire, credentials: &dyn Credentials) -> Result<Lease, Error> {
+async fn log_in(
+    login: &Login,
+    wire: &Wire,
+    credentials: &dyn Credentials,
+    prover: Option<&Prover>,
+) -> Result<Lease, Error> {
     match login {
         Login::AppRole { mount, role, secret } => auth::app_role(wire, credentials, mount, role, secret).await,
         Login::Kubernetes { mount, role, jwt } => auth::kubernetes(wire, credentials, mount, role, jwt).await,
@@ -229,6 +244,10 @@ async fn log_in(login: &Login, wire: &Wire, credentials: &dyn Credentials) -> Re
         Login::Certificate { mount, role, certificate: _, key: _ } => {
             auth::certificate(wire, mount, role.as_deref()).await
         }
+        Login::Iam(iam) => match prover {
+            Some(prover) => iam::log_in(wire, iam, prover).await,
+            None => Err(Error::new(ErrorKind::Invalid, "Login", "the identity of AWS was not opened")),
+        },
         Login::Environment(_) | Login::Token(_) => {
             Err(Error::new(ErrorKind::Invalid, "Login", "a static token is not logged in for"))
         }

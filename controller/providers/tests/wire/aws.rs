@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, reference, value};
 
 /// An STS whose credentials are named after the role, in the order in which roles were assumed.
-fn sts(seen: &Seen) -> Reply {
+pub(super) fn sts(seen: &Seen) -> Reply {
     let field = |name: &str| {
         let all = seen.body.split('&').filter_map(|pair| pair.split_once('='));
         all.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next().unwrap_or_default()
