@@ -317,6 +317,64 @@ metadata: {name: plain, namespace: $NS}
 }
 
 #[test]
+fn aws_certificates_with_their_keys() -> Result {
+    SUITE.run("aws-acm", async |bed, ns| {
+        let (open, locked) =
+            (bed.moto()?.certificate("a.example.org", true), bed.moto()?.certificate("b.example.org", false));
+        let (open, locked) = (open.await?, locked.await?);
+        bed.apply(
+            &ns,
+            "
+apiVersion: v1
+kind: Secret
+metadata: {name: aws, namespace: $NS}
+stringData: {id: test, secret: test}
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: acm, namespace: $NS}
+spec:
+  provider:
+    aws:
+      service: CertificateManager
+      region: eu-central-1
+      auth:
+        secretRef:
+          accessKeyIDSecretRef: {name: aws, key: id}
+          secretAccessKeySecretRef: {name: aws, key: secret}
+",
+        )
+        .await?;
+        let secret = |name: &str, arn: &str| {
+            format!(
+                "
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {{name: {name}, namespace: $NS}}
+spec:
+  secretStoreRef: {{name: acm}}
+  target:
+    template:
+      type: kubernetes.io/tls
+      data:
+        tls.crt: '{{{{ .pem | filterPEM \"CERTIFICATE\" }}}}'
+        tls.key: '{{{{ .pem | filterPEM \"PRIVATE KEY\" }}}}'
+  data: [{{secretKey: pem, remoteRef: {{key: '{arn}'}}}}]
+"
+            )
+        };
+        bed.apply(&ns, &secret("open", &open)).await?;
+        bed.apply(&ns, &secret("locked", &locked)).await?;
+        bed.synced(&ns, "open").await?;
+        let values = bed.values(&ns, "open").await?;
+        assert!(values["tls.crt"].starts_with("-----BEGIN CERTIFICATE-----\n"), "{}", values["tls.crt"]);
+        assert!(values["tls.key"].starts_with("-----BEGIN PRIVATE KEY-----\n"), "a key without a passphrase");
+        bed.event(&ns, "locked", "is not exportable (Options.Export is not ENABLED)").await?;
+        Ok(())
+    })
+}
+
+#[test]
 fn fake() -> Result {
     SUITE.run("fake", async |bed, ns| {
         bed.apply(

@@ -48,6 +48,8 @@ pub struct AwsEnvironment {
     /// URL in place of Systems Manager's, for Parameter Store: `AWS_SSM_ENDPOINT`, else `AWS_ENDPOINT_URL_SSM`, else
     /// `AWS_ENDPOINT_URL`.
     pub ssm_endpoint: Option<String>,
+    /// URL in place of Certificate Manager's: `AWS_ACM_ENDPOINT`, else `AWS_ENDPOINT_URL_ACM`, else `AWS_ENDPOINT_URL`.
+    pub acm_endpoint: Option<String>,
     /// URL in place of STS's: `AWS_STS_ENDPOINT`, else `AWS_ENDPOINT_URL_STS`, else `AWS_ENDPOINT_URL`.
     pub sts_endpoint: Option<String>,
     /// A file of CA certificates in PEM that are trusted in place of the system's: `AWS_CA_BUNDLE`.
@@ -149,6 +151,7 @@ impl Environment {
             aws: AwsEnvironment {
                 secrets_manager_endpoint: endpoint("AWS_SECRETSMANAGER_ENDPOINT", "SECRETS_MANAGER"),
                 ssm_endpoint: endpoint("AWS_SSM_ENDPOINT", "SSM"),
+                acm_endpoint: endpoint("AWS_ACM_ENDPOINT", "ACM"),
                 sts_endpoint: endpoint("AWS_STS_ENDPOINT", "STS"),
                 ca_bundle: get("AWS_CA_BUNDLE").map(PathBuf::from),
                 has_static_credentials: get("AWS_ACCESS_KEY_ID").is_some() && get("AWS_SECRET_ACCESS_KEY").is_some(),

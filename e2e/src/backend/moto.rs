@@ -1,4 +1,4 @@
-//! moto's server, which stands for AWS: Secrets Manager, Parameter Store and STS at one address. It checks no signature.
+//! moto's server, which stands for AWS: Secrets Manager, Parameter Store, Certificate Manager and STS at one address. It checks no signature.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,6 +56,7 @@ impl Moto {
         [
             ("AWS_SECRETSMANAGER_ENDPOINT", self.address.as_str()),
             ("AWS_SSM_ENDPOINT", &self.address),
+            ("AWS_ACM_ENDPOINT", &self.address),
             ("AWS_STS_ENDPOINT", &self.address),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ]
@@ -138,6 +139,17 @@ impl Moto {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let tags = answer["TagList"].as_array().cloned().unwrap_or_default();
         Ok(tags.iter().map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect())
+    }
+
+    /// Requests a certificate that can be exported, and returns its ARN.
+    ///
+    /// # Errors
+    /// If the answer isn't a success.
+    pub async fn certificate(&self, domain: &str, export: bool) -> Result<String> {
+        let export = if export { "ENABLED" } else { "DISABLED" };
+        let body = json!({"DomainName": domain, "Options": {"Export": export}});
+        let answer = self.call_service("acm", "CertificateManager.RequestCertificate", body).await?;
+        Ok(answer["CertificateArn"].as_str().unwrap_or_default().to_owned())
     }
 
     async fn call_service(&self, service: &str, target: &str, body: Value) -> Result<Value> {

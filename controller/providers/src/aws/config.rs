@@ -32,6 +32,7 @@ pub(super) struct Settings {
     pub(super) prefix: String,
     pub(super) secrets_manager_endpoint: Option<String>,
     pub(super) ssm_endpoint: Option<String>,
+    pub(super) acm_endpoint: Option<String>,
     pub(super) deletion: AwsDeletion,
     retry: RetryConfig,
     /// `None` when the store has retry settings of its own, which may take longer.
@@ -43,6 +44,7 @@ pub(super) struct Settings {
 pub(super) enum Service {
     SecretsManager,
     ParameterStore,
+    CertificateManager,
 }
 
 /// As whom AWS is spoken to. Logins elsewhere that AWS vouches for have one too.
@@ -94,10 +96,6 @@ fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, OPEN, text)
 }
 
-fn unsupported(text: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Unsupported, OPEN, text)
-}
-
 impl Settings {
     /// Checks a store's settings.
     pub(super) fn of(
@@ -123,11 +121,7 @@ impl Settings {
         let service = match service {
             AwsService::SecretsManager => Service::SecretsManager,
             AwsService::ParameterStore => Service::ParameterStore,
-            AwsService::CertificateManager => {
-                return Err(unsupported(format!(
-                    "spec.provider.aws.service: {service} is not supported yet; use SecretsManager or ParameterStore"
-                )));
-            }
+            AwsService::CertificateManager => Service::CertificateManager,
         };
         let region = checked_region(region, "spec.provider.aws.region")?;
         let mut roles: Vec<Role> = additional_roles
@@ -156,6 +150,7 @@ impl Settings {
             prefix: prefix.clone().unwrap_or_default(),
             secrets_manager_endpoint: endpoint(&environment.secrets_manager_endpoint, "AWS_SECRETSMANAGER_ENDPOINT")?,
             ssm_endpoint: endpoint(&environment.ssm_endpoint, "AWS_SSM_ENDPOINT")?,
+            acm_endpoint: endpoint(&environment.acm_endpoint, "AWS_ACM_ENDPOINT")?,
             // Checked when something is deleted: until then it stands in nobody's way.
             deletion: secrets_manager.clone().unwrap_or_default(),
             retry,
@@ -343,7 +338,6 @@ mod tests {
     #[test]
     fn bad_settings_name_the_field() {
         let cases = [
-            (json!({"service": "CertificateManager"}), ErrorKind::Unsupported, "spec.provider.aws.service"),
             (json!({"region": ""}), ErrorKind::Invalid, "spec.provider.aws.region"),
             (json!({"region": "eu west/1"}), ErrorKind::Invalid, "spec.provider.aws.region"),
             (json!({"auth": {"jwt": {}}}), ErrorKind::Invalid, "spec.provider.aws.auth.jwt.serviceAccountRef"),

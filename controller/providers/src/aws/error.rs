@@ -33,6 +33,10 @@ impl Target {
         Self::new("SSM", "ssm", settings.ssm_endpoint.as_deref(), "AWS_SSM_ENDPOINT", &settings.identity)
     }
 
+    pub(super) fn acm(settings: &Settings) -> Self {
+        Self::new("ACM", "acm", settings.acm_endpoint.as_deref(), "AWS_ACM_ENDPOINT", &settings.identity)
+    }
+
     pub(super) fn sts(identity: &Identity) -> Self {
         Self::new("STS", "sts", identity.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", identity)
     }
@@ -96,6 +100,8 @@ const CODES: &[(&str, ErrorKind)] = &[
     ("HierarchyLevelLimitExceededException", ErrorKind::Invalid),
     ("HierarchyTypeMismatchException", ErrorKind::Invalid),
     ("IncompatiblePolicyException", ErrorKind::Invalid),
+    ("InvalidArnException", ErrorKind::Invalid),
+    ("RequestInProgressException", ErrorKind::Invalid),
     ("InvalidAllowedPatternException", ErrorKind::Invalid),
     ("InvalidFilterKey", ErrorKind::Invalid),
     ("InvalidFilterValue", ErrorKind::Invalid),
@@ -133,6 +139,8 @@ const HINTS: &[(&str, &str)] = &[
         "HierarchyTypeMismatchException",
         "a parameter keeps its type; push to another key, or delete the parameter first",
     ),
+    ("InvalidArnException", "remoteRef.key must be the ARN of a certificate"),
+    ("RequestInProgressException", "the certificate is not issued yet"),
     ("InvalidKeyId", "check the KMS key that metadata names"),
     ("IncompatiblePolicyException", "check metadata.spec.tier.policies"),
     ("InvalidPolicyAttributeException", "check metadata.spec.tier.policies"),

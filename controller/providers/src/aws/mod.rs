@@ -1,13 +1,14 @@
-//! The provider `aws`: Secrets Manager and Parameter Store. Certificate Manager is not there yet.
+//! The provider `aws`: Secrets Manager, Parameter Store, and certificates of Certificate Manager.
 //!
 //! `config.rs` checks the settings, `auth.rs` gets credentials (static, the SDK's default chain, assumed roles),
 //! `web_identity.rs` those for tokens of service accounts, `kept.rs` keeps them, `proof.rs` signs for
 //! those who learn from AWS who somebody is,
-//! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `secrets_manager` and `parameter_store` read, find and push,
+//! `transport.rs` puts AWS's SDK on this crate's HTTP layer, `secrets_manager` and `parameter_store` read, find and push, `certificate_manager` reads,
 //! `batch.rs` has what reading many keys in one call needs, `value.rs` picks values, `tags.rs` compares tags, `error.rs` sorts what AWS says. For users: `docs/providers/aws.md`.
 
 mod auth;
 mod batch;
+mod certificate_manager;
 mod config;
 mod error;
 mod kept;
@@ -26,6 +27,7 @@ use provider::{Error, ErrorKind, Provider};
 use crate::http::{Roots, TlsSettings};
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use crate::{Environment, OpenContext, StoreIdentity};
+use certificate_manager::CertificateManager;
 pub(crate) use config::{
     Fields, Identity, Role, Source, account_source, checked_region, own_source, static_source, sts_endpoint,
 };
@@ -49,6 +51,7 @@ pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box
         let (metric_name, call_name) = match settings.service {
             Service::SecretsManager => (secrets_manager::METRIC_NAME, secrets_manager::GET),
             Service::ParameterStore => (parameter_store::METRIC_NAME, parameter_store::GET),
+            Service::CertificateManager => (certificate_manager::METRIC_NAME, certificate_manager::GET),
         };
         return Ok(Box::new(Referent { metric_name, call_name }));
     }
@@ -60,6 +63,7 @@ pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box
     Ok(match settings.service {
         Service::SecretsManager => Box::new(SecretsManager::new(settings, &config, credentials)),
         Service::ParameterStore => Box::new(ParameterStore::new(settings, &config, credentials)),
+        Service::CertificateManager => Box::new(CertificateManager::new(&settings, &config, credentials)),
     })
 }
 
