@@ -15,7 +15,7 @@ use aws_sdk_sts::types::Tag;
 
 use super::config::{Identity, Role, Source};
 use super::error::{self, Target};
-use super::kept::Kept;
+use super::kept::{Kept, Refusals};
 use super::web_identity::{AccountRole, Exchange, OwnRole};
 use crate::StoreIdentity;
 
@@ -25,10 +25,16 @@ pub(super) async fn credentials(
     base: &SdkConfig,
     lookup: &Arc<dyn Credentials>,
     store: &StoreIdentity,
+    refusals: &Refusals,
 ) -> Result<SharedCredentialsProvider, Error> {
-    let target = Target::sts(identity);
-    let exchange = || Exchange { sts: client(base, identity, None), target: target.clone(), session: identity.session };
-    let first = match &identity.source {
+    // Each link of the chain is told by whoever is spoken to with it: the next one's STS, the last one by the service.
+    let told = |link: usize| if link == identity.roles.len() { refusals.clone() } else { Refusals::default() };
+    let mut refusals = told(0);
+    let exchange = || {
+        let target = Target::sts(identity, &Refusals::default());
+        Exchange { sts: client(base, identity, None), target, session: identity.session }
+    };
+    let mut credentials = match &identity.source {
         Source::Static { id, key, session } => {
             SharedCredentialsProvider::new(static_keys(id, key, session.as_ref(), lookup.as_ref()).await?)
         }
@@ -36,11 +42,11 @@ pub(super) async fn credentials(
             let named = account.namespace.as_ref().filter(|name| lookup.is_cluster_store() && !name.is_empty());
             let namespace = named.or(store.namespace.as_ref()).cloned().unwrap_or_default();
             let role = AccountRole::open(exchange(), account.clone(), namespace, Arc::clone(lookup)).await?;
-            Kept::of(SharedCredentialsProvider::new(role))
+            Kept::of(SharedCredentialsProvider::new(role), &refusals)
         }
         Source::WebIdentity(identity) => {
             let role = OwnRole { exchange: exchange(), identity: identity.clone() };
-            Kept::of(SharedCredentialsProvider::new(role))
+            Kept::of(SharedCredentialsProvider::new(role), &refusals)
         }
         Source::DefaultChain => {
             let mut config = ProviderConfig::default().with_region(base.region().cloned());
@@ -49,15 +55,17 @@ pub(super) async fn credentials(
             }
             // Without a region of its own the chain would ask profile files and the instance for one.
             let chain = DefaultCredentialsChain::builder().configure(config).region(base.region().cloned());
-            Kept::of(SharedCredentialsProvider::new(chain.build().await))
+            Kept::of(SharedCredentialsProvider::new(chain.build().await), &refusals)
         }
     };
-    let assume = |before, role: &Role| {
-        let sts = client(base, identity, Some(before));
-        let role = AssumedRole { sts, role: role.clone(), target: target.clone(), session: identity.session };
-        Kept::of(SharedCredentialsProvider::new(role))
-    };
-    Ok(identity.roles.iter().fold(first, assume))
+    for (number, role) in identity.roles.iter().enumerate() {
+        let sts = client(base, identity, Some(credentials));
+        let target = Target::sts(identity, &refusals);
+        let role = AssumedRole { sts, role: role.clone(), target, session: identity.session };
+        refusals = told(number + 1);
+        credentials = Kept::of(SharedCredentialsProvider::new(role), &refusals);
+    }
+    Ok(credentials)
 }
 
 /// Validation of a store. As in the reference, credentials that can be had are good: no call tells without the right to

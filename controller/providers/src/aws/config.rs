@@ -14,6 +14,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use provider::{Error, ErrorKind};
 
+use super::kept::Refusals;
 use crate::StoreIdentity;
 use crate::environment::{AwsEnvironment, AwsWebIdentity};
 use crate::http::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
@@ -34,6 +35,8 @@ pub(super) struct Settings {
     pub(super) ssm_endpoint: Option<String>,
     pub(super) acm_endpoint: Option<String>,
     pub(super) deletion: AwsDeletion,
+    /// Told to whoever keeps the store's credentials.
+    pub(super) refusals: Refusals,
     retry: RetryConfig,
     /// `None` when the store has retry settings of its own, which may take longer.
     operation_timeout: Option<Duration>,
@@ -153,6 +156,7 @@ impl Settings {
             acm_endpoint: endpoint(&environment.acm_endpoint, "AWS_ACM_ENDPOINT")?,
             // Checked when something is deleted: until then it stands in nobody's way.
             deletion: secrets_manager.clone().unwrap_or_default(),
+            refusals: Refusals::default(),
             retry,
             operation_timeout,
         })

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use provider::{Error, ErrorKind};
 
 use super::config::{Fields, Identity, Settings};
+use super::kept::Refusals;
 use crate::http::{Failure, TOTAL_TIMEOUT, retry_after, waiting};
 
 /// Where calls of a service go.
@@ -21,36 +22,65 @@ pub(super) struct Target {
     origin: String,
     setting: &'static str,
     auth: &'static str,
+    refusals: Refusals,
 }
 
 impl Target {
     pub(super) fn secrets_manager(settings: &Settings) -> Self {
         let endpoint = settings.secrets_manager_endpoint.as_deref();
-        Self::new("Secrets Manager", "secretsmanager", endpoint, "AWS_SECRETSMANAGER_ENDPOINT", &settings.identity)
+        Self::new(
+            "Secrets Manager",
+            "secretsmanager",
+            endpoint,
+            "AWS_SECRETSMANAGER_ENDPOINT",
+            &settings.identity,
+            &settings.refusals,
+        )
     }
 
     pub(super) fn ssm(settings: &Settings) -> Self {
-        Self::new("SSM", "ssm", settings.ssm_endpoint.as_deref(), "AWS_SSM_ENDPOINT", &settings.identity)
+        Self::new(
+            "SSM",
+            "ssm",
+            settings.ssm_endpoint.as_deref(),
+            "AWS_SSM_ENDPOINT",
+            &settings.identity,
+            &settings.refusals,
+        )
     }
 
     pub(super) fn acm(settings: &Settings) -> Self {
-        Self::new("ACM", "acm", settings.acm_endpoint.as_deref(), "AWS_ACM_ENDPOINT", &settings.identity)
+        Self::new(
+            "ACM",
+            "acm",
+            settings.acm_endpoint.as_deref(),
+            "AWS_ACM_ENDPOINT",
+            &settings.identity,
+            &settings.refusals,
+        )
     }
 
-    pub(super) fn sts(identity: &Identity) -> Self {
-        Self::new("STS", "sts", identity.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", identity)
+    pub(super) fn sts(identity: &Identity, refusals: &Refusals) -> Self {
+        Self::new("STS", "sts", identity.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", identity, refusals)
     }
 
-    fn new(service: &'static str, host: &str, endpoint: Option<&str>, variable: &'static str, at: &Identity) -> Self {
-        let (region, Fields { auth, region: setting }) = (&at.region, at.fields);
-        match endpoint.and_then(|url| url.parse::<reqwest::Url>().ok()) {
-            Some(url) => Self { service, origin: url.origin().ascii_serialization(), setting: variable, auth },
+    fn new(
+        service: &'static str,
+        host: &str,
+        endpoint: Option<&str>,
+        variable: &'static str,
+        at: &Identity,
+        refusals: &Refusals,
+    ) -> Self {
+        let Fields { auth, region: setting } = at.fields;
+        let (origin, setting) = match endpoint.and_then(|url| url.parse::<reqwest::Url>().ok()) {
+            Some(url) => (url.origin().ascii_serialization(), variable),
             None => {
-                let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-                let origin = format!("https://{host}.{region}.{domain}");
-                Self { service, origin, setting, auth }
+                let domain = if at.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+                (format!("https://{host}.{}.{domain}", at.region), setting)
             }
-        }
+        };
+        Self { service, origin, setting, auth, refusals: refusals.clone() }
     }
 }
 
@@ -183,6 +213,9 @@ where
             let (code, message) = (said.err().code(), said.err().message().unwrap_or_default());
             let raw = said.raw();
             let error = of_code(code, message, raw.status().as_u16(), operation, target);
+            if error.kind() == ErrorKind::Unauthenticated {
+                target.refusals.count();
+            }
             let wait = raw.headers().get("retry-after").and_then(|text| wait_of(text, raw.headers().get("date")));
             waiting(error, wait)
         }
@@ -337,7 +370,13 @@ mod tests {
     use super::*;
 
     fn target(service: &'static str) -> Target {
-        Target { service, origin: "https://aws".to_owned(), setting: "region", auth: "auth" }
+        Target {
+            service,
+            origin: "https://aws".to_owned(),
+            setting: "region",
+            auth: "auth",
+            refusals: Refusals::default(),
+        }
     }
 
     #[test]

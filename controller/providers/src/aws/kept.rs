@@ -4,6 +4,8 @@
 //! share one, and it gives nothing while a renewal fails. Times are tokio's, so that tests run on a paused clock.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials as Keys;
@@ -19,43 +21,71 @@ const PAUSE: Duration = Duration::from_secs(30);
 const UNSAID: Duration = Duration::from_secs(15 * 60);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// Ones that are refused so soon after their exchange aren't to blame: others would be refused too.
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// How often AWS refused the credentials of one store, for whoever keeps some of them: a role's sessions may be revoked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals(Arc<AtomicU64>);
+
+impl Refusals {
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn so_far(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 /// See the module.
 pub(super) struct Kept {
     inner: SharedCredentialsProvider,
+    refusals: Refusals,
     /// Held during the exchange, so that there is one at a time and everybody waits for it.
     held: Mutex<Option<Held>>,
 }
 
 struct Held {
     keys: Keys,
+    since: Instant,
     refresh_at: Instant,
     expires_at: Instant,
+    /// The refusals before it.
+    refusals: u64,
 }
 
 impl Held {
-    fn new(keys: Keys, asked_at: Instant) -> Self {
+    fn new(keys: Keys, asked_at: Instant, refusals: u64) -> Self {
         let now = SystemTime::from(crate::clock::now());
         let left = keys.expiry().map_or(UNSAID, |at| at.duration_since(now).unwrap_or_default().min(LONGEST));
         let refresh_at = asked_at + left.saturating_sub(AHEAD.min(left / 3));
-        Self { keys, refresh_at, expires_at: asked_at + left }
+        Self { keys, since: asked_at, refresh_at, expires_at: asked_at + left, refusals }
+    }
+
+    fn is_refused(&self, refusals: u64, now: Instant) -> bool {
+        refusals > self.refusals && now >= self.since + SETTLED
     }
 }
 
 impl Kept {
-    /// Keeps what `inner` gets.
-    pub(super) fn of(inner: SharedCredentialsProvider) -> SharedCredentialsProvider {
-        SharedCredentialsProvider::new(Self { inner, held: Mutex::new(None) })
+    /// Keeps what `inner` gets, until it expires or is refused.
+    pub(super) fn of(inner: SharedCredentialsProvider, refusals: &Refusals) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Self { inner, refusals: refusals.clone(), held: Mutex::new(None) })
     }
 
     async fn get(&self) -> provider::Result {
         let mut held = self.held.lock().await;
-        let now = Instant::now();
+        let (now, refusals) = (Instant::now(), self.refusals.so_far());
+        if held.as_ref().is_some_and(|held| held.is_refused(refusals, now)) {
+            *held = None;
+        }
         if let Some(held) = held.as_ref().filter(|held| now < held.refresh_at) {
             return Ok(held.keys.clone());
         }
         match self.inner.provide_credentials().await {
             Ok(keys) => {
-                *held = Some(Held::new(keys.clone(), now));
+                *held = Some(Held::new(keys.clone(), now, refusals));
                 Ok(keys)
             }
             Err(error) => match held.as_mut().filter(|held| now < held.expires_at) {
@@ -87,8 +117,7 @@ impl ProvideCredentials for Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     use aws_credential_types::provider::error::CredentialsError;
 
@@ -134,7 +163,7 @@ mod tests {
         ];
         for (life, kept_at, replaced_at) in cases {
             let source = Source { life: life.map(Duration::from_secs), ..Source::default() };
-            let kept = Kept::of(SharedCredentialsProvider::new(source.clone()));
+            let kept = Kept::of(SharedCredentialsProvider::new(source.clone()), &Refusals::default());
             let asked = futures::future::join_all((0..10).map(|_| key(&kept))).await;
             assert_eq!(asked, vec![Some("KEY-1".to_owned()); 10]);
             tokio::time::advance(Duration::from_secs(kept_at)).await;
@@ -147,7 +176,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_still_lives_is_used_while_it_cannot_be_replaced() {
         let source = Source { life: Some(Duration::from_secs(3600)), ..Source::default() };
-        let kept = Kept::of(SharedCredentialsProvider::new(source.clone()));
+        let kept = Kept::of(SharedCredentialsProvider::new(source.clone()), &Refusals::default());
         assert_eq!(key(&kept).await.as_deref(), Some("KEY-1"));
         source.fails.store(true, Ordering::SeqCst);
         tokio::time::advance(Duration::from_secs(3400)).await;
@@ -156,5 +185,26 @@ mod tests {
         assert_eq!(key(&kept).await, None);
         source.fails.store(false, Ordering::SeqCst);
         assert_eq!(key(&kept).await.as_deref(), Some("KEY-2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_is_replaced_but_not_at_each_refusal() {
+        let source = Source { life: Some(Duration::from_secs(3600)), ..Source::default() };
+        let refusals = Refusals::default();
+        let kept = Kept::of(SharedCredentialsProvider::new(source.clone()), &refusals);
+        for (seconds, refused, want) in
+            [(0, false, "KEY-1"), (1, true, "KEY-1"), (40, false, "KEY-2"), (40, false, "KEY-2"), (1, true, "KEY-3")]
+        {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            if refused {
+                refusals.count();
+            }
+            assert_eq!(key(&kept).await.as_deref(), Some(want), "after {seconds} s");
+        }
+        // What was refused isn't used in the place of nothing.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        refusals.count();
+        source.fails.store(true, Ordering::SeqCst);
+        assert_eq!(key(&kept).await, None);
     }
 }

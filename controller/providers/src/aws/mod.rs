@@ -56,7 +56,7 @@ pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box
         return Ok(Box::new(Referent { metric_name, call_name }));
     }
     let base = settings.sdk_config(client(cx).await?);
-    let credentials = auth::credentials(&settings.identity, &base, &cx.credentials, &cx.store)
+    let credentials = auth::credentials(&settings.identity, &base, &cx.credentials, &cx.store, &settings.refusals)
         .await
         .map_err(|e| e.context("unable to create session"))?;
     let config = base.into_builder().credentials_provider(credentials.clone()).build();

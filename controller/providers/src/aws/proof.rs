@@ -22,6 +22,7 @@ use secret::SecretBytes;
 
 use super::config::Identity;
 use super::error::{self, Target};
+use super::kept::Refusals;
 use crate::OpenContext;
 
 const OPERATION: &str = "GetCallerIdentity";
@@ -41,9 +42,11 @@ impl Prover {
     /// Looks up what the identity's credentials need. Its proofs are for STS of `region`.
     pub(crate) async fn open(identity: &Identity, region: &str, cx: &OpenContext<'_>) -> Result<Self, Error> {
         let base = identity.sdk_config(super::client(cx).await?);
-        let credentials = super::auth::credentials(identity, &base, &cx.credentials, &cx.store).await;
+        // Whoever refuses a proof doesn't say whose fault it is.
+        let refusals = Refusals::default();
+        let credentials = super::auth::credentials(identity, &base, &cx.credentials, &cx.store, &refusals).await;
         let credentials = credentials.map_err(|error| error.context("unable to create session"))?;
-        Ok(Self { credentials, target: Target::sts(identity), region: region.to_owned() })
+        Ok(Self { credentials, target: Target::sts(identity, &refusals), region: region.to_owned() })
     }
 
     /// A fresh proof, which AWS takes for a few minutes. `header` is signed too.

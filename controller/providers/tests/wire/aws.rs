@@ -1,7 +1,7 @@
 //! AWS: versions, binary values, prefix, roles, web identity, retries.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -202,6 +202,34 @@ async fn a_service_accounts_token_is_exchanged_once_for_its_role() {
         assert_eq!(seen[0].header("authorization"), None);
         let signers: Vec<_> = seen[1..].iter().map(signer).collect();
         assert_eq!(signers, ["KEY-app-role", "KEY-last", "KEY-last", "KEY-last"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_aws_refuses_are_replaced() {
+    // How often the account's role, and the one after it, are assumed in the end.
+    for (patch, exchanges) in [(json!({}), (2, 0)), (json!({"role": "last"}), (1, 2))] {
+        let revoked = Arc::new(AtomicBool::new(false));
+        let seen_revoked = Arc::clone(&revoked);
+        let stub = Stub::start(move |seen| match target(seen).as_str() {
+            "GetSecretValue" if seen_revoked.swap(false, Ordering::SeqCst) => {
+                Reply::json(400, json!({"__type": "ExpiredTokenException"}))
+            }
+            _ => echo(seen),
+        })
+        .await;
+        let store = of_account(&stub.url(), &[ROLE], patch.clone()).open().await.unwrap();
+        let key = reference("app", None, None).read;
+        store.read(&key).await.unwrap();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        revoked.store(true, Ordering::SeqCst);
+        assert_eq!(store.read(&key).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
+        store.read(&key).await.unwrap();
+        let assumed = |action: &str| {
+            let action = format!("Action={action}");
+            stub.seen().iter().filter(|seen| fields(seen).contains(&action.as_str())).count()
+        };
+        assert_eq!((assumed("AssumeRoleWithWebIdentity"), assumed("AssumeRole")), exchanges, "{patch}");
     }
 }
 
