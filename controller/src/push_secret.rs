@@ -2,6 +2,7 @@
 //! orders the steps.
 
 mod apply;
+mod beside;
 mod cleanup;
 mod deletion;
 mod expand;

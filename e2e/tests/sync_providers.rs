@@ -423,6 +423,114 @@ spec:
 }
 
 #[test]
+fn aws_secrets_manager_with_the_role_of_a_service_account() -> Result {
+    SUITE.run("aws-jwt", async |bed, ns| {
+        let moto = bed.moto()?;
+        // Only who assumed a role of these accounts sees them.
+        moto.create_in("222222222222", "jwt/app", "of the account's role").await?;
+        moto.create_in("333333333333", "jwt/app", "of the role after it").await?;
+        let store = |name: &str, account: &str, more: &str| {
+            format!(
+                "
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {{name: {name}, namespace: $NS}}
+spec:
+  provider:
+    aws:
+      service: SecretsManager
+      region: eu-central-1
+      auth: {{jwt: {{serviceAccountRef: {{name: {account}, namespace: elsewhere}}}}}}
+{more}"
+            )
+        };
+        let accounts = "
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: app
+  namespace: $NS
+  annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::222222222222:role/app'}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: plain, namespace: $NS}
+";
+        let chain = store("chain", "app", "      role: arn:aws:iam::333333333333:role/last\n");
+        let stores = [store("one", "app", ""), chain, store("none", "plain", "")].concat();
+        bed.apply(&ns, &format!("{accounts}{stores}")).await?;
+        bed.store_says(&ns, "one", "True Valid: store validated").await?;
+        let entry = "data: [{secretKey: k, remoteRef: {key: jwt/app}}]";
+        deliver(bed, &ns, "one", &[("one", entry, &[("k", "of the account's role")])]).await?;
+        deliver(bed, &ns, "chain", &[("chain", entry, &[("k", "of the role after it")])]).await?;
+
+        bed.store_says(&ns, "none", "False InvalidProviderConfig: unable to create client").await?;
+        let text = format!("an IAM role must be associated with service account plain (namespace: {ns})");
+        bed.event(&ns, "none", &text).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn aws_certificates_with_their_keys() -> Result {
+    SUITE.run("aws-acm", async |bed, ns| {
+        let (open, locked) =
+            (bed.moto()?.certificate("a.example.org", true), bed.moto()?.certificate("b.example.org", false));
+        let (open, locked) = (open.await?, locked.await?);
+        bed.apply(
+            &ns,
+            "
+apiVersion: v1
+kind: Secret
+metadata: {name: aws, namespace: $NS}
+stringData: {id: test, secret: test}
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: acm, namespace: $NS}
+spec:
+  provider:
+    aws:
+      service: CertificateManager
+      region: eu-central-1
+      auth:
+        secretRef:
+          accessKeyIDSecretRef: {name: aws, key: id}
+          secretAccessKeySecretRef: {name: aws, key: secret}
+",
+        )
+        .await?;
+        let secret = |name: &str, arn: &str| {
+            format!(
+                "
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {{name: {name}, namespace: $NS}}
+spec:
+  secretStoreRef: {{name: acm}}
+  target:
+    template:
+      type: kubernetes.io/tls
+      data:
+        tls.crt: '{{{{ .pem | filterPEM \"CERTIFICATE\" }}}}'
+        tls.key: '{{{{ .pem | filterPEM \"PRIVATE KEY\" }}}}'
+  data: [{{secretKey: pem, remoteRef: {{key: '{arn}'}}}}]
+"
+            )
+        };
+        bed.apply(&ns, &secret("open", &open)).await?;
+        bed.apply(&ns, &secret("locked", &locked)).await?;
+        bed.synced(&ns, "open").await?;
+        let values = bed.values(&ns, "open").await?;
+        assert!(values["tls.crt"].starts_with("-----BEGIN CERTIFICATE-----\n"), "{}", values["tls.crt"]);
+        assert!(values["tls.key"].starts_with("-----BEGIN PRIVATE KEY-----\n"), "a key without a passphrase");
+        bed.event(&ns, "locked", "is not exportable (Options.Export is not ENABLED)").await?;
+        Ok(())
+    })
+}
+
+#[test]
 fn fake() -> Result {
     SUITE.run("fake", async |bed, ns| {
         bed.apply(

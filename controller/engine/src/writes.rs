@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use provider::{Error, ErrorKind, Place, Provider, Push, Pushed, Removed, Retry, Write};
+use provider::{Beside, Error, ErrorKind, Place, Provider, Push, Pushed, Removed, Retry, Write};
+use secret::SecretBytes;
 use serde_json::Value;
 
 use crate::desk::Desk;
@@ -48,7 +49,7 @@ impl Writes {
 
 /// What is asked of the store.
 enum Request {
-    Push(Push),
+    Push(Push, Option<SecretBytes>),
     Delete(Place, Option<Value>),
     Exists(Place, Option<Value>),
 }
@@ -56,14 +57,14 @@ enum Request {
 impl Request {
     fn place(&self) -> &Place {
         match self {
-            Self::Push(push) => &push.place,
+            Self::Push(push, _) => &push.place,
             Self::Delete(place, _) | Self::Exists(place, _) => place,
         }
     }
 
     fn name(&self) -> &'static str {
         match self {
-            Self::Push(_) => PUSH,
+            Self::Push(..) => PUSH,
             Self::Delete(..) => DELETE,
             Self::Exists(..) => EXISTS,
         }
@@ -72,7 +73,7 @@ impl Request {
     /// What may have been done although no answer came.
     fn doubt(&self) -> &'static str {
         match self {
-            Self::Push(_) => "; the value may or may not have been written",
+            Self::Push(..) => "; the value may or may not have been written",
             Self::Delete(..) => "; it may or may not have been deleted",
             Self::Exists(..) => "",
         }
@@ -94,7 +95,23 @@ impl Handle {
     /// within the deadline: the text says whether the value may have been written. While the store can't be reached or
     /// wants quiet, as [`Handle::value`].
     pub async fn push(&self, push: Push) -> Result<Pushed, Error> {
-        match self.write(Request::Push(push)).await? {
+        self.push_with(push, None).await
+    }
+
+    /// What must be handed to [`Handle::push_with`]; see [`Write::beside`].
+    ///
+    /// # Errors
+    /// The provider's, for metadata that can't work.
+    pub fn beside(&self, push: &Push) -> Result<Option<Beside>, Error> {
+        self.provider.writer().map_or(Ok(None), |writer| writer.beside(push))
+    }
+
+    /// As [`Handle::push`], with what the entry refers to beside its source.
+    ///
+    /// # Errors
+    /// As [`Handle::push`].
+    pub async fn push_with(&self, push: Push, beside: Option<SecretBytes>) -> Result<Pushed, Error> {
+        match self.write(Request::Push(push, beside)).await? {
             Answer::Pushed(pushed) => Ok(pushed),
             Answer::Removed(_) | Answer::Exists(_) => Err(panicked()),
         }
@@ -171,7 +188,7 @@ impl Task {
         desk.wrote(request.place(), answer.as_ref().err(), began);
         match request {
             // Even after a failure, since something may have been written.
-            Request::Push(_) | Request::Delete(..) => {
+            Request::Push(..) | Request::Delete(..) => {
                 common.reads.forget_where(number, |read| read.key == request.place().key);
                 common.finds.forget(number);
             }
@@ -184,7 +201,7 @@ impl Task {
 async fn call(writer: &dyn Write, desk: &Desk, request: &Request) -> Result<Answer, Error> {
     let calls = desk.calls();
     match request {
-        Request::Push(push) => writer.push(push, &calls).await.map(Answer::Pushed),
+        Request::Push(push, beside) => writer.push_with(push, beside.as_ref(), &calls).await.map(Answer::Pushed),
         Request::Delete(place, metadata) => {
             writer.delete_entry(place, metadata.as_ref(), &calls).await.map(Answer::Removed)
         }

@@ -13,4 +13,4 @@ pub use credentials::{Credentials, ServiceAccountToken};
 pub use error::{Error, ErrorKind, Retry};
 pub use find::{Calls, Find, Gathered};
 pub use read::{Capabilities, Payload, Provider, ReadKey, RemoteRef, Validation};
-pub use write::{Place, Push, Pushed, Removed, Source, Write};
+pub use write::{Beside, BesideKind, Place, Push, Pushed, Removed, Source, Write};

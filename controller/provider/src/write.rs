@@ -65,6 +65,39 @@ impl Push {
     }
 }
 
+/// A key of a ConfigMap or Secret that an entry's metadata refers to. It lies in the namespace of the object that pushes:
+/// there is no way to name another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// What holds it.
+    pub kind: BesideKind,
+    /// The name of the ConfigMap or Secret.
+    pub name: String,
+    /// The key in it.
+    pub key: String,
+    /// What the error begins with if it can't be read.
+    pub purpose: &'static str,
+}
+
+/// What may lie beside a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BesideKind {
+    /// A ConfigMap.
+    ConfigMap,
+    /// A Secret.
+    Secret,
+}
+
+impl BesideKind {
+    /// As manifests write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        }
+    }
+}
+
 /// What a push did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
@@ -100,6 +133,22 @@ pub trait Write: Send + Sync {
     /// (where the backend can bear a mark); otherwise what the backend said. After an error nothing is half-written, as
     /// far as the backend has a way to avoid it.
     async fn push(&self, push: &Push, calls: &dyn Calls) -> Result<Pushed, Error>;
+
+    /// What the entry's metadata refers to beside its source. The caller reads it and hands it to [`Write::push_with`].
+    ///
+    /// # Errors
+    /// `Invalid` for metadata that can't work.
+    fn beside(&self, _push: &Push) -> Result<Option<Beside>, Error> {
+        Ok(None)
+    }
+
+    /// As [`Write::push`], with the value behind [`Write::beside`].
+    ///
+    /// # Errors
+    /// As [`Write::push`].
+    async fn push_with(&self, push: &Push, _beside: Option<&SecretBytes>, calls: &dyn Calls) -> Result<Pushed, Error> {
+        self.push(push, calls).await
+    }
 
     /// Deletes what was pushed there: the property, and with the last one the remote secret.
     ///

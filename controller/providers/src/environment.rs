@@ -51,12 +51,18 @@ pub struct AwsEnvironment {
     /// URL in place of Systems Manager's, for Parameter Store: `AWS_SSM_ENDPOINT`, else `AWS_ENDPOINT_URL_SSM`, else
     /// `AWS_ENDPOINT_URL`.
     pub ssm_endpoint: Option<String>,
+    /// URL in place of Certificate Manager's: `AWS_ACM_ENDPOINT`, else `AWS_ENDPOINT_URL_ACM`, else `AWS_ENDPOINT_URL`.
+    pub acm_endpoint: Option<String>,
     /// URL in place of STS's: `AWS_STS_ENDPOINT`, else `AWS_ENDPOINT_URL_STS`, else `AWS_ENDPOINT_URL`.
     pub sts_endpoint: Option<String>,
     /// A file of CA certificates in PEM that are trusted in place of the system's: `AWS_CA_BUNDLE`.
     pub ca_bundle: Option<PathBuf>,
     /// Whether static credentials are set, which go before a web identity.
     pub has_static_credentials: bool,
+    /// Whether `AWS_CONTAINER_CREDENTIALS_FULL_URI` is set, as EKS does for pod identities.
+    pub container_credentials: bool,
+    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
     /// A web identity, if both `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN` are set.
     pub web_identity: Option<AwsWebIdentity>,
 }
@@ -154,9 +160,12 @@ impl Environment {
             aws: AwsEnvironment {
                 secrets_manager_endpoint: endpoint("AWS_SECRETSMANAGER_ENDPOINT", "SECRETS_MANAGER"),
                 ssm_endpoint: endpoint("AWS_SSM_ENDPOINT", "SSM"),
+                acm_endpoint: endpoint("AWS_ACM_ENDPOINT", "ACM"),
                 sts_endpoint: endpoint("AWS_STS_ENDPOINT", "STS"),
                 ca_bundle: get("AWS_CA_BUNDLE").map(PathBuf::from),
                 has_static_credentials: get("AWS_ACCESS_KEY_ID").is_some() && get("AWS_SECRET_ACCESS_KEY").is_some(),
+                container_credentials: get("AWS_CONTAINER_CREDENTIALS_FULL_URI").is_some(),
+                region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
                 web_identity: get("AWS_WEB_IDENTITY_TOKEN_FILE").zip(get("AWS_ROLE_ARN")).map(|(file, role_arn)| {
                     AwsWebIdentity {
                         token_file: PathBuf::from(file),

@@ -243,6 +243,10 @@ mod tests {
             json!({"aws": {"service": "SecretsManager", "region": "eu-west-1", "role": "r", "auth": auth,
                 "sessionTagsPolicy": policy}})
         };
+        let iam = |mut auth: Value| {
+            auth["vaultRole"] = json!("r");
+            json!({"vault": {"server": "http://v", "auth": {"iam": auth}}})
+        };
         let azure = |secret: &Value| json!({"azurekv": {"vaultUrl": "https://v", "tenantId": "t", "authSecretRef": {"clientId": there, "clientSecret": secret}}});
         let account = |account: Value| json!({"azurekv": {"vaultUrl": "https://v", "authType": "WorkloadIdentity", "serviceAccountRef": account}});
         let cases = [
@@ -254,6 +258,9 @@ mod tests {
             (vault(&here), true),
             (vault(&there), false),
             (json!({"vault": {"server": "http://v"}}), false),
+            (iam(json!({"jwt": {"serviceAccountRef": {"name": "a"}}})), true),
+            (iam(json!({"secretRef": keys(&there)})), false),
+            (iam(json!({})), false),
             (json!({"vault": {"server": "not a URL", "auth": {"tokenSecretRef": here}}}), false),
             (openbao(&here), true),
             (openbao(&there), false),
@@ -264,6 +271,8 @@ mod tests {
             (aws(json!({"secretRef": keys(&here)}), "None"), true),
             (aws(json!({"secretRef": keys(&there)}), "None"), false),
             (aws(json!({"secretRef": keys(&there)}), "Simple"), true),
+            (aws(json!({"jwt": {"serviceAccountRef": {"name": "a"}}}), "None"), true),
+            (aws(json!({"jwt": {"serviceAccountRef": {"name": "a", "namespace": "n"}}}), "None"), false),
             (aws(json!({}), "None"), false),
             (json!({"fake": {"data": []}}), false),
             (json!({"webhook": {"url": "http://h/{{ .remoteRef.key }}"}}), false),

@@ -12,7 +12,7 @@ use plan::data::StoreName;
 use plan::push::{self, Deed, Ledger, Wanted, status_key};
 use provider::{Error, Place, Push, Pushed};
 
-use super::{report, stores};
+use super::{beside, report, stores};
 use crate::context::Context;
 use crate::dispatch::Slot;
 use crate::world::Key;
@@ -80,10 +80,10 @@ pub(super) async fn apply(
     slot: &Slot,
 ) -> Result<(Arc<PushSecret>, Applied), kube::Error> {
     let mut object = object;
-    let namespace = Key::of(&object.metadata).namespace;
+    let key = Key::of(&object.metadata);
     let mut failed = Failed::default();
     let names: Vec<StoreName> = work.iter().map(|(store, _)| store.clone()).collect();
-    let handles = slot.given_up(stores::open_all(cx, &namespace, &names)).await;
+    let handles = slot.given_up(stores::open_all(cx, &key.namespace, &names)).await;
     let mut entries = entries(work, handles, &mut failed);
     let looks = entries.iter().map(|entry| look(&object.spec, entry, ledger, refused));
     let looked = slot.given_up(few_at_a_time(looks.collect())).await;
@@ -94,10 +94,9 @@ pub(super) async fn apply(
         object = report::write(cx, &object, status).await?;
     }
     entries.retain(|entry| matches!(entry.deed, Deed::Push | Deed::Announce));
-    let pushes = entries.iter().map(|entry| {
-        let (handle, push) = (entry.handle.clone(), entry.push.clone());
-        async move { handle.push(push).await }
-    });
+    // As with templates: a generator isn't asked anew because another text is to go along.
+    let followed = object.spec.selector.generator_ref.is_none();
+    let pushes = entries.iter().map(|entry| push_one(cx, &key, followed, entry.handle.clone(), entry.push.clone()));
     let pushed = slot.given_up(few_at_a_time(pushes.collect())).await;
     let mut applied = Applied::default();
     for (entry, pushed) in entries.iter().zip(pushed) {
@@ -105,6 +104,14 @@ pub(super) async fn apply(
     }
     failed.told(&mut applied);
     Ok((object, applied))
+}
+
+async fn push_one(cx: &Context, key: &Key, followed: bool, handle: Arc<Handle>, push: Push) -> Result<Pushed, Error> {
+    let beside = match handle.beside(&push)? {
+        None => None,
+        Some(beside) => Some(beside::read(cx, key, followed, &beside).await?),
+    };
+    handle.push_with(push, beside).await
 }
 
 /// The entries that can be pushed, of the stores that could be opened.

@@ -164,6 +164,25 @@ async fn a_change_of_the_source_goes_out_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_of_what_metadata_refers_to_goes_out_at_once() {
+    const POLICY: &str = "/api/v1/namespaces/shop/configmaps/policy";
+    let policy = |text: &str| {
+        let metadata = json!({"name": "policy", "namespace": "shop"});
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"k": text}})
+    };
+    let remote_ref = json!({"secretKey": "password", "remoteRef": {"remoteKey": "app"}});
+    let object = push(&json!({"data": [{"match": remote_ref, "metadata": {"beside": "policy"}}]}));
+    let stage = Stage::new(&[(OBJECT, object), (SECRET, secret("one"))]).await;
+    stage.run().await;
+    assert!(stage.ready().contains("configmaps \"policy\" not found"), "{}", stage.ready());
+    for text in ["first", "second"] {
+        stage.api.put(POLICY, policy(text));
+        stage.settle().await;
+        assert_eq!(stage.remote.values(), values(&[("app", "one"), ("app#", text)]), "{}", stage.ready());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_changes_or_is_labelled_is_looked_at_at_once() {
     let by_label =
         json!({"secretStoreRefs": [{"labelSelector": {"matchLabels": {"push": "yes"}}, "kind": "SecretStore"}]});

@@ -7,8 +7,8 @@ use api::StoreKind;
 use async_trait::async_trait;
 use engine::StoreIdentity;
 use provider::{
-    Calls, Capabilities, Error, ErrorKind, Payload, Place, Provider, Push, Pushed, ReadKey, RemoteRef, Removed, Retry,
-    Validation, Write,
+    Beside, BesideKind, Calls, Capabilities, Error, ErrorKind, Payload, Place, Provider, Push, Pushed, ReadKey,
+    RemoteRef, Removed, Retry, Validation, Write,
 };
 use secret::{SecretBytes, SecretMap};
 use tokio::sync::Notify;
@@ -143,6 +143,27 @@ impl Write for Remote {
         self.0.done.lock().unwrap().push(format!("push {place}"));
         self.0.written.notify_one();
         Ok(Pushed::Written)
+    }
+
+    /// Metadata names a ConfigMap in `beside`.
+    fn beside(&self, push: &Push) -> Result<Option<Beside>, Error> {
+        let name = push.metadata.as_ref().and_then(|metadata| metadata["beside"].as_str());
+        Ok(name.map(|name| Beside {
+            kind: BesideKind::ConfigMap,
+            name: name.to_owned(),
+            key: "k".to_owned(),
+            purpose: "no policy",
+        }))
+    }
+
+    /// What lies beside is kept at the place with `#`.
+    async fn push_with(&self, push: &Push, beside: Option<&SecretBytes>, calls: &dyn Calls) -> Result<Pushed, Error> {
+        let pushed = self.push(push, calls).await?;
+        if let Some(beside) = beside {
+            let place = format!("{}#", shown(&push.place));
+            self.0.values.lock().unwrap().insert(place, beside.expose_str().unwrap().to_owned());
+        }
+        Ok(pushed)
     }
 
     async fn delete(&self, place: &Place, _: &dyn Calls) -> Result<Removed, Error> {

@@ -1,4 +1,4 @@
-//! moto's server, which stands for AWS: Secrets Manager, Parameter Store and STS at one address. It checks no signature.
+//! moto's server, which stands for AWS: Secrets Manager, Parameter Store, Certificate Manager and STS at one address. It checks no signature.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,6 +61,7 @@ impl Moto {
         [
             ("AWS_SECRETSMANAGER_ENDPOINT", self.address.as_str()),
             ("AWS_SSM_ENDPOINT", &self.address),
+            ("AWS_ACM_ENDPOINT", &self.address),
             ("AWS_STS_ENDPOINT", &self.address),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ]
@@ -74,6 +75,16 @@ impl Moto {
     /// If the server refuses, for one if it exists.
     pub async fn create(&self, name: &str, value: &str) -> Result<()> {
         self.call("CreateSecret", json!({"Name": name, "SecretString": value})).await?;
+        Ok(())
+    }
+
+    /// Creates a secret of Secrets Manager in another account than everybody's: only who assumed a role of it sees it.
+    ///
+    /// # Errors
+    /// If the server refuses, for one if it exists.
+    pub async fn create_in(&self, account: &str, name: &str, value: &str) -> Result<()> {
+        let body = json!({"Name": name, "SecretString": value});
+        self.call_in(Some(account), "secretsmanager", "secretsmanager.CreateSecret", body).await?;
         Ok(())
     }
 
@@ -135,12 +146,29 @@ impl Moto {
         Ok(tags.iter().map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect())
     }
 
+    /// Requests a certificate that can be exported, and returns its ARN.
+    ///
+    /// # Errors
+    /// If the answer isn't a success.
+    pub async fn certificate(&self, domain: &str, export: bool) -> Result<String> {
+        let export = if export { "ENABLED" } else { "DISABLED" };
+        let body = json!({"DomainName": domain, "Options": {"Export": export}});
+        let answer = self.call_service("acm", "CertificateManager.RequestCertificate", body).await?;
+        Ok(answer["CertificateArn"].as_str().unwrap_or_default().to_owned())
+    }
+
     async fn call_service(&self, service: &str, target: &str, body: Value) -> Result<Value> {
+        self.call_in(None, service, target, body).await
+    }
+
+    async fn call_in(&self, account: Option<&str>, service: &str, target: &str, body: Value) -> Result<Value> {
         let what = format!("moto {target}");
         let scope = format!("20260101/{}/{service}/aws4_request", Self::REGION);
-        let request = self
-            .client
-            .post(&self.address)
+        let mut request = self.client.post(&self.address);
+        if let Some(account) = account {
+            request = request.header("X-Moto-Account-Id", account);
+        }
+        let request = request
             .header("X-Amz-Target", target)
             .header(
                 "Authorization",

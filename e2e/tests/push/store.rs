@@ -10,7 +10,7 @@ use e2e::Result;
 use e2e::backend::{Moto, OpenBao};
 use e2e::shared::Shared;
 use provider::{
-    Calls, Credentials, Error, ErrorKind, Place, Provider, Push, Pushed, ReadKey, RemoteRef, Removed,
+    BesideKind, Calls, Credentials, Error, ErrorKind, Place, Provider, Push, Pushed, ReadKey, RemoteRef, Removed,
     ServiceAccountToken, Source,
 };
 use providers::{Environment, HttpClients, OpenContext, StoreIdentity};
@@ -109,7 +109,7 @@ impl Store {
             environment.aws.ssm_endpoint = Some(moto.address().to_owned());
         }
         let http = HttpClients::new(&environment).map_err(|error| e2e::Error::new(error.to_string()))?;
-        let found = [("token", token), ("id", "AKID"), ("key", "SECRET"), ("policy", POLICY)];
+        let found = [("token", token), ("id", "AKID"), ("key", "SECRET")];
         let lookup = Lookup(found.map(|(name, value)| (name, value.to_owned())).into());
         let cx = OpenContext {
             store: StoreIdentity { kind, name: "store".to_owned(), namespace: Some("shop".to_owned()) },
@@ -144,7 +144,12 @@ impl Store {
     }
 
     pub(crate) async fn push(&self, push: Push) -> Result<Pushed, Error> {
-        self.provider.writer().unwrap().push(&push, self).await
+        let writer = self.provider.writer().unwrap();
+        let beside = writer.beside(&push)?.map(|beside| {
+            assert_eq!((beside.kind, beside.key.as_str()), (BesideKind::ConfigMap, "k"));
+            SecretBytes::from(POLICY)
+        });
+        writer.push_with(&push, beside.as_ref(), self).await
     }
 
     pub(crate) async fn delete(&self, key: &str, property: Option<&str>) -> Result<Removed, Error> {

@@ -42,7 +42,7 @@ mod value;
 
 pub use env::{Env, Fill};
 pub use error::{ExecError, Fault, ParseError};
-pub use eso::pkcs12::{KeyStore, open_pkcs12};
+pub use eso::pkcs12::{KeyStore, open_pkcs8, open_pkcs12};
 pub use exec::{MissingKey, Options};
 pub use fields::Uses;
 pub use function::{Answer, Call, Failure, Function, Functions, Limits};

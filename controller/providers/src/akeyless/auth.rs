@@ -17,8 +17,9 @@ use secret::SecretBytes;
 use super::cloud::Cloud;
 use super::config::{self, Jwt};
 use super::wire::{Field, Wire};
-use super::{Command, SERVER, error};
+use super::{Command, SERVER, aws_cloud_id, error};
 use crate::OpenContext;
+use crate::aws::Prover;
 use crate::bearer::{Grant, Login};
 use crate::http::Answer;
 
@@ -39,6 +40,7 @@ enum Method {
     AccessKey { id: SecretBytes, key: SecretBytes },
     Kubernetes { id: String, config: String, jwt: Jwt },
     Cloud { id: SecretBytes, cloud: Cloud },
+    AwsIam { id: SecretBytes, prover: Prover },
 }
 
 fn invalid(text: &str) -> Error {
@@ -99,15 +101,10 @@ async fn access(
         )),
         b"gcp" => Ok(Method::Cloud { id, cloud: Cloud::google(key.as_ref(), cx)? }),
         b"azure_ad" => Ok(Method::Cloud { id, cloud: Cloud::azure(key.as_ref(), account, cx)? }),
-        b"aws_iam" => {
-            let text = format!(
-                "the access type aws_iam is not supported yet; write api_key, access_key, gcp or azure_ad into {at}, or use \
-                 kubernetesAuth"
-            );
-            Err(Error::new(ErrorKind::Unsupported, AUTH, text))
-        }
+        b"aws_iam" => Ok(Method::AwsIam { id, prover: aws_cloud_id::prover(cx).await? }),
         _ => {
-            let text = format!("unable to determine provider: {at} holds none of api_key, access_key, gcp, azure_ad");
+            let text =
+                format!("unable to determine provider: {at} holds none of api_key, access_key, aws_iam, gcp, azure_ad");
             Err(invalid(&text))
         }
     }
@@ -159,6 +156,17 @@ impl Auth {
                 ];
                 let hint = "check spec.provider.akeyless.authSecretRef.kubernetesAuth (accessID, k8sConfName), and which \
                             service accounts this authentication method admits";
+                (self.wire.post(&Command::new(AUTH, "auth", &fields), None).await?, hint)
+            }
+            Method::AwsIam { id, prover } => {
+                let cloud_id = aws_cloud_id::cloud_id(prover).await?;
+                let fields = [
+                    ("access-type", Field::Text("aws_iam")),
+                    ("access-id", Field::Secret(id)),
+                    ("cloud-id", Field::Secret(&cloud_id)),
+                ];
+                let hint = "check the access id that spec.provider.akeyless.authSecretRef.secretRef refers to, and which \
+                            identities of AWS this authentication method admits";
                 (self.wire.post(&Command::new(AUTH, "auth", &fields), None).await?, hint)
             }
         };

@@ -1,11 +1,12 @@
 //! The provider `akeyless`: Akeyless, or a gateway of it, over its REST API of version 2.
 //!
-//! `config.rs` checks the settings, `wire.rs` sends requests, `auth.rs` logs in (with `cloud.rs` and
+//! `config.rs` checks the settings, `wire.rs` sends requests, `auth.rs` logs in (with `aws_cloud_id.rs`, `cloud.rs` and
 //! `azure.rs` for identities of clouds), `item.rs` tells what an item is, `read.rs`
 //! reads and picks values, `find.rs` finds, `push.rs` writes, `error.rs` sorts what Akeyless says.
 //! API: <https://docs.akeyless.io/reference>. For users: `docs/providers/akeyless.md`.
 
 mod auth;
+mod aws_cloud_id;
 mod azure;
 mod cloud;
 mod config;

@@ -1,6 +1,8 @@
 //! Credentials: the first ones, and those of the roles that are assumed with them.
 //!
-//! Deliberately not here: caching. The SDK's client keeps credentials until shortly before they expire.
+//! Deliberately not here: for how long they are kept (`kept.rs`), and tokens of service accounts (`web_identity.rs`).
+
+use std::sync::Arc;
 
 use ::provider::{Credentials, Error, ErrorKind, Validation};
 use aws_config::SdkConfig;
@@ -11,29 +13,41 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::types::Tag;
 
-use super::config::{Role, Settings, Source};
+use super::config::{Identity, Role, Source};
 use super::error::{self, Target};
-use crate::environment::AwsWebIdentity;
+use super::kept::{Kept, Refusals};
+use super::web_identity::{AccountRole, Exchange, OwnRole};
+use crate::StoreIdentity;
 
-/// Session name of assumed roles, as audit logs show it.
-const SESSION: &str = "external-secrets-provider-aws";
-
-/// The credentials of a store.
+/// The credentials of an identity.
 pub(super) async fn credentials(
-    settings: &Settings,
+    identity: &Identity,
     base: &SdkConfig,
-    lookup: &dyn Credentials,
-    sts: &Target,
+    lookup: &Arc<dyn Credentials>,
+    store: &StoreIdentity,
+    refusals: &Refusals,
 ) -> Result<SharedCredentialsProvider, Error> {
-    let first = match &settings.source {
+    // Each link of the chain is told by whoever is spoken to with it: the next one's STS, the last one by the service.
+    let told = |link: usize| if link == identity.roles.len() { refusals.clone() } else { Refusals::default() };
+    let mut refusals = told(0);
+    let exchange = || {
+        let target = Target::sts(identity, &Refusals::default());
+        Exchange { sts: client(base, identity, None), target, session: identity.session }
+    };
+    let mut credentials = match &identity.source {
         Source::Static { id, key, session } => {
-            SharedCredentialsProvider::new(static_keys(id, key, session.as_ref(), lookup).await?)
+            SharedCredentialsProvider::new(static_keys(id, key, session.as_ref(), lookup.as_ref()).await?)
         }
-        Source::WebIdentity(identity) => SharedCredentialsProvider::new(WebIdentity {
-            sts: client(base, settings, None),
-            identity: identity.clone(),
-            target: sts.clone(),
-        }),
+        Source::ServiceAccount(account) => {
+            let named = account.namespace.as_ref().filter(|name| lookup.is_cluster_store() && !name.is_empty());
+            let namespace = named.or(store.namespace.as_ref()).cloned().unwrap_or_default();
+            let role = AccountRole::open(exchange(), account.clone(), namespace, Arc::clone(lookup)).await?;
+            Kept::of(SharedCredentialsProvider::new(role), &refusals)
+        }
+        Source::WebIdentity(identity) => {
+            let role = OwnRole { exchange: exchange(), identity: identity.clone() };
+            Kept::of(SharedCredentialsProvider::new(role), &refusals)
+        }
         Source::DefaultChain => {
             let mut config = ProviderConfig::default().with_region(base.region().cloned());
             if let Some(http) = base.http_client() {
@@ -41,22 +55,25 @@ pub(super) async fn credentials(
             }
             // Without a region of its own the chain would ask profile files and the instance for one.
             let chain = DefaultCredentialsChain::builder().configure(config).region(base.region().cloned());
-            SharedCredentialsProvider::new(chain.build().await)
+            Kept::of(SharedCredentialsProvider::new(chain.build().await), &refusals)
         }
     };
-    let assume = |before, role: &Role| {
-        let sts_client = client(base, settings, Some(before));
-        SharedCredentialsProvider::new(AssumedRole { sts: sts_client, role: role.clone(), target: sts.clone() })
-    };
-    Ok(settings.roles.iter().fold(first, assume))
+    for (number, role) in identity.roles.iter().enumerate() {
+        let sts = client(base, identity, Some(credentials));
+        let target = Target::sts(identity, &refusals);
+        let role = AssumedRole { sts, role: role.clone(), target, session: identity.session };
+        refusals = told(number + 1);
+        credentials = Kept::of(SharedCredentialsProvider::new(role), &refusals);
+    }
+    Ok(credentials)
 }
 
 /// Validation of a store. As in the reference, credentials that can be had are good: no call tells without the right to
 /// something.
-pub(super) async fn validate(credentials: &SharedCredentialsProvider) -> Validation {
+pub(super) async fn validate(credentials: &SharedCredentialsProvider, target: &Target) -> Validation {
     match credentials.provide_credentials().await {
         Ok(_) => Validation::Ready,
-        Err(error) => Validation::Failed(error::of_credentials(&error, "Validate")),
+        Err(error) => Validation::Failed(error::of_credentials(&error, "Validate", target)),
     }
 }
 
@@ -83,11 +100,11 @@ async fn static_keys(
 
 fn client(
     base: &SdkConfig,
-    settings: &Settings,
+    identity: &Identity,
     credentials: Option<SharedCredentialsProvider>,
 ) -> aws_sdk_sts::Client {
     let mut config = aws_sdk_sts::config::Builder::from(base);
-    config.set_endpoint_url(settings.sts_endpoint.clone());
+    config.set_endpoint_url(identity.sts_endpoint.clone());
     config.set_credentials_provider(credentials);
     aws_sdk_sts::Client::from_conf(config.build())
 }
@@ -98,6 +115,7 @@ struct AssumedRole {
     sts: aws_sdk_sts::Client,
     role: Role,
     target: Target,
+    session: &'static str,
 }
 
 impl AssumedRole {
@@ -110,7 +128,7 @@ impl AssumedRole {
             .sts
             .assume_role()
             .role_arn(arn)
-            .role_session_name(SESSION)
+            .role_session_name(self.session)
             .set_external_id(external_id.clone())
             .set_tags(Some(tags).filter(|tags| !tags.is_empty()))
             .set_transitive_tag_keys(some(transitive_tag_keys))
@@ -130,46 +148,8 @@ impl ProvideCredentials for AssumedRole {
     }
 }
 
-/// The credentials of a role that is assumed with a service account's token.
-#[derive(Debug)]
-struct WebIdentity {
-    sts: aws_sdk_sts::Client,
-    identity: AwsWebIdentity,
-    target: Target,
-}
-
-impl WebIdentity {
-    async fn assume(&self) -> provider::Result {
-        let AwsWebIdentity { token_file, role_arn, session_name } = &self.identity;
-        let token = tokio::fs::read_to_string(token_file).await.map_err(|_| {
-            let text = "the file that the environment variable AWS_WEB_IDENTITY_TOKEN_FILE names can't be read";
-            CredentialsError::provider_error(Error::new(ErrorKind::Invalid, "AssumeRoleWithWebIdentity", text))
-        })?;
-        let answer = self
-            .sts
-            .assume_role_with_web_identity()
-            .role_arn(role_arn)
-            .role_session_name(session_name.as_deref().unwrap_or(SESSION))
-            .web_identity_token(token.trim())
-            .send()
-            .await
-            .map_err(|e| {
-                CredentialsError::provider_error(error::of_sdk(&e, "AssumeRoleWithWebIdentity", &self.target))
-            })?;
-        keys(answer.credentials(), "AssumeRoleWithWebIdentity")
-    }
-}
-
-impl ProvideCredentials for WebIdentity {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.assume())
-    }
-}
-
-fn keys(granted: Option<&aws_sdk_sts::types::Credentials>, name: &'static str) -> provider::Result {
+/// The credentials that STS granted.
+pub(super) fn keys(granted: Option<&aws_sdk_sts::types::Credentials>, name: &'static str) -> provider::Result {
     let granted = granted.ok_or_else(|| {
         CredentialsError::provider_error(Error::new(ErrorKind::Malformed, name, "STS answered without credentials"))
     })?;

@@ -4,36 +4,39 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::{
-    AwsAuth, AwsDeletion, AwsProvider, AwsSecretRef, AwsService, AwsSessionTag, AwsSessionTagsPolicy, RetrySettings,
-    SecretKeySelector,
+    AwsAuth, AwsDeletion, AwsJwtAuth, AwsProvider, AwsSecretRef, AwsService, AwsSessionTag, AwsSessionTagsPolicy,
+    RetrySettings, SecretKeySelector, ServiceAccountSelector,
 };
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use provider::{Error, ErrorKind};
 
+use super::kept::Refusals;
 use crate::StoreIdentity;
 use crate::environment::{AwsEnvironment, AwsWebIdentity};
 use crate::http::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
 use crate::retry::Retries;
 
 const OPEN: &str = "Open";
+const SESSION: &str = "external-secrets-provider-aws";
+const FIELDS: Fields = Fields { auth: "spec.provider.aws.auth", region: "spec.provider.aws.region and the way to AWS" };
 /// Tries of one call, the first included.
 const ATTEMPTS: u32 = 3;
 
 /// A checked store.
 pub(super) struct Settings {
     pub(super) service: Service,
-    pub(super) region: String,
-    pub(super) source: Source,
-    /// Assumed one after the other.
-    pub(super) roles: Vec<Role>,
+    pub(super) identity: Identity,
     pub(super) prefix: String,
     pub(super) secrets_manager_endpoint: Option<String>,
     pub(super) ssm_endpoint: Option<String>,
-    pub(super) sts_endpoint: Option<String>,
+    pub(super) acm_endpoint: Option<String>,
     pub(super) deletion: AwsDeletion,
+    /// Told to whoever keeps the store's credentials.
+    pub(super) refusals: Refusals,
     retry: RetryConfig,
     /// `None` when the store has retry settings of its own, which may take longer.
     operation_timeout: Option<Duration>,
@@ -44,13 +47,39 @@ pub(super) struct Settings {
 pub(super) enum Service {
     SecretsManager,
     ParameterStore,
+    CertificateManager,
+}
+
+/// As whom AWS is spoken to. Logins elsewhere that AWS vouches for have one too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) source: Source,
+    /// Assumed one after the other.
+    pub(crate) roles: Vec<Role>,
+    pub(crate) region: String,
+    /// URL in place of STS's own.
+    pub(crate) sts_endpoint: Option<String>,
+    /// Session name of assumed roles, as audit logs show it.
+    pub(crate) session: &'static str,
+    pub(crate) fields: Fields,
+}
+
+/// What errors tell to check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fields {
+    /// Where the credentials are set.
+    pub(crate) auth: &'static str,
+    /// What says where AWS is.
+    pub(crate) region: &'static str,
 }
 
 /// Where the first credentials come from.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Source {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
     /// From Secrets.
     Static { id: SecretKeySelector, key: SecretKeySelector, session: Option<SecretKeySelector> },
+    /// The role of a service account, for a token that is requested.
+    ServiceAccount(ServiceAccountSelector),
     /// A web identity, exchanged at an STS that the environment names; the default chain knows only AWS's own.
     WebIdentity(AwsWebIdentity),
     /// Environment, profile files, web identity, container, instance.
@@ -59,19 +88,15 @@ pub(super) enum Source {
 
 /// A role to assume.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Role {
-    pub(super) arn: String,
-    pub(super) external_id: Option<String>,
-    pub(super) tags: Vec<(String, String)>,
-    pub(super) transitive_tag_keys: Vec<String>,
+pub(crate) struct Role {
+    pub(crate) arn: String,
+    pub(crate) external_id: Option<String>,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) transitive_tag_keys: Vec<String>,
 }
 
 fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, OPEN, text)
-}
-
-fn unsupported(text: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Unsupported, OPEN, text)
 }
 
 impl Settings {
@@ -99,21 +124,9 @@ impl Settings {
         let service = match service {
             AwsService::SecretsManager => Service::SecretsManager,
             AwsService::ParameterStore => Service::ParameterStore,
-            AwsService::CertificateManager => {
-                return Err(unsupported(format!(
-                    "spec.provider.aws.service: {service} is not supported yet; use SecretsManager or ParameterStore"
-                )));
-            }
+            AwsService::CertificateManager => Service::CertificateManager,
         };
-        let region = region.trim();
-        if region.is_empty() {
-            return Err(invalid("region not found: spec.provider.aws.region must be set, such as eu-west-1"));
-        }
-        if !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            return Err(invalid(format!(
-                "region not found: {region}; spec.provider.aws.region must be one such as eu-west-1"
-            )));
-        }
+        let region = checked_region(region, "spec.provider.aws.region")?;
         let mut roles: Vec<Role> = additional_roles
             .iter()
             .map(|arn| Role { arn: arn.clone(), external_id: None, tags: Vec::new(), transitive_tag_keys: Vec::new() })
@@ -129,28 +142,24 @@ impl Settings {
         let (retry, operation_timeout) = retries(retry)?;
         Ok(Self {
             service,
-            region: region.to_owned(),
-            source: source(auth, environment)?,
-            roles,
+            identity: Identity {
+                source: source(auth, environment)?,
+                roles,
+                region,
+                sts_endpoint: sts_endpoint(environment)?,
+                session: SESSION,
+                fields: FIELDS,
+            },
             prefix: prefix.clone().unwrap_or_default(),
             secrets_manager_endpoint: endpoint(&environment.secrets_manager_endpoint, "AWS_SECRETSMANAGER_ENDPOINT")?,
             ssm_endpoint: endpoint(&environment.ssm_endpoint, "AWS_SSM_ENDPOINT")?,
-            sts_endpoint: endpoint(&environment.sts_endpoint, "AWS_STS_ENDPOINT")?,
+            acm_endpoint: endpoint(&environment.acm_endpoint, "AWS_ACM_ENDPOINT")?,
             // Checked when something is deleted: until then it stands in nobody's way.
             deletion: secrets_manager.clone().unwrap_or_default(),
+            refusals: Refusals::default(),
             retry,
             operation_timeout,
         })
-    }
-
-    /// The namespaces that the needed selectors name.
-    pub(super) fn namespaces(&self) -> Vec<Option<&str>> {
-        match &self.source {
-            Source::Static { id, key, session } => {
-                [Some(id), Some(key), session.as_ref()].into_iter().flatten().map(|s| s.namespace.as_deref()).collect()
-            }
-            Source::WebIdentity(_) | Source::DefaultChain => Vec::new(),
-        }
     }
 
     /// How long one call may take with the store's own retry settings: each try to its end, and the pauses.
@@ -165,44 +174,102 @@ impl Settings {
 
     /// What all clients of the store share; it has no credentials yet.
     pub(super) fn sdk_config(&self, http: SharedHttpClient) -> SdkConfig {
-        let mut timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(TOTAL_TIMEOUT);
-        timeouts.set_operation_timeout(self.operation_timeout);
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(self.region.clone()))
-            .retry_config(self.retry.clone())
-            .timeout_config(timeouts.build())
-            .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
-            .http_client(http)
-            .build()
+        sdk_config(&self.identity.region, self.retry.clone(), self.operation_timeout, http)
     }
+}
+
+impl Identity {
+    /// What its clients of STS share where no store of `aws` is behind them.
+    pub(super) fn sdk_config(&self, http: SharedHttpClient) -> SdkConfig {
+        let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        sdk_config(&self.region, retry, Some(TOTAL_TIMEOUT), http)
+    }
+
+    /// The namespaces that the needed selectors name.
+    pub(crate) fn namespaces(&self) -> Vec<Option<&str>> {
+        match &self.source {
+            Source::Static { id, key, session } => {
+                [Some(id), Some(key), session.as_ref()].into_iter().flatten().map(|s| s.namespace.as_deref()).collect()
+            }
+            Source::ServiceAccount(account) => vec![account.namespace.as_deref()],
+            Source::WebIdentity(_) | Source::DefaultChain => Vec::new(),
+        }
+    }
+}
+
+fn sdk_config(
+    region: &str,
+    retry: RetryConfig,
+    operation_timeout: Option<Duration>,
+    http: SharedHttpClient,
+) -> SdkConfig {
+    let mut timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(TOTAL_TIMEOUT);
+    timeouts.set_operation_timeout(operation_timeout);
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .retry_config(retry)
+        .timeout_config(timeouts.build())
+        .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
+        .identity_cache(IdentityCache::no_cache())
+        .http_client(http)
+        .build()
+}
+
+/// A region that can be part of a host's name.
+pub(crate) fn checked_region(region: &str, field: &str) -> Result<String, Error> {
+    let region = region.trim();
+    if region.is_empty() {
+        return Err(invalid(format!("region not found: {field} must be set, such as eu-west-1")));
+    }
+    if !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return Err(invalid(format!("region not found: {region}; {field} must be one such as eu-west-1")));
+    }
+    Ok(region.to_owned())
+}
+
+/// The URL in place of STS's own.
+pub(crate) fn sts_endpoint(environment: &AwsEnvironment) -> Result<Option<String>, Error> {
+    endpoint(&environment.sts_endpoint, "AWS_STS_ENDPOINT")
+}
+
+/// Static credentials from Secrets, below `field`.
+pub(crate) fn static_source(spec: &AwsSecretRef, field: &str) -> Result<Source, Error> {
+    let AwsSecretRef { access_key_id_secret_ref, secret_access_key_secret_ref, session_token_secret_ref } = spec;
+    let needed = |selector: &Option<SecretKeySelector>, name: &str| {
+        selector.clone().ok_or_else(|| invalid(format!("{field}.secretRef.{name} must be set")))
+    };
+    Ok(Source::Static {
+        id: needed(access_key_id_secret_ref, "accessKeyIDSecretRef")?,
+        key: needed(secret_access_key_secret_ref, "secretAccessKeySecretRef")?,
+        session: session_token_secret_ref.clone(),
+    })
+}
+
+/// The role of a service account, below `field`.
+pub(crate) fn account_source(spec: &AwsJwtAuth, field: &str) -> Result<Source, Error> {
+    let AwsJwtAuth { service_account_ref } = spec;
+    let account = service_account_ref.clone().filter(|account| !account.name.is_empty());
+    let missing = || invalid(format!("{field}.jwt.serviceAccountRef must name a service account"));
+    account.map(Source::ServiceAccount).ok_or_else(missing)
 }
 
 fn source(auth: &AwsAuth, environment: &AwsEnvironment) -> Result<Source, Error> {
     let AwsAuth { secret_ref, jwt } = auth;
-    if jwt.is_some() {
-        return Err(unsupported(
-            "spec.provider.aws.auth.jwt is not supported yet; use auth.secretRef, or leave auth out for the credentials \
-             of the controller itself",
-        ));
+    match (jwt, secret_ref) {
+        (Some(jwt), _) => account_source(jwt, FIELDS.auth),
+        (None, Some(keys)) => static_source(keys, FIELDS.auth),
+        (None, None) => Ok(own_source(environment)),
     }
-    if let Some(AwsSecretRef { access_key_id_secret_ref, secret_access_key_secret_ref, session_token_secret_ref }) =
-        secret_ref
-    {
-        let needed = |selector: &Option<SecretKeySelector>, field: &str| {
-            selector.clone().ok_or_else(|| invalid(format!("spec.provider.aws.auth.secretRef.{field} must be set")))
-        };
-        return Ok(Source::Static {
-            id: needed(access_key_id_secret_ref, "accessKeyIDSecretRef")?,
-            key: needed(secret_access_key_secret_ref, "secretAccessKeySecretRef")?,
-            session: session_token_secret_ref.clone(),
-        });
-    }
+}
+
+/// The controller's own credentials.
+pub(crate) fn own_source(environment: &AwsEnvironment) -> Source {
     // Static credentials of the environment go before a web identity in the default chain, and so here.
     let web_identity = environment.web_identity.clone().filter(|_| !environment.has_static_credentials);
     match (web_identity, &environment.sts_endpoint) {
-        (Some(web_identity), Some(_)) => Ok(Source::WebIdentity(web_identity)),
-        (None | Some(_), _) => Ok(Source::DefaultChain),
+        (Some(web_identity), Some(_)) => Source::WebIdentity(web_identity),
+        (None | Some(_), _) => Source::DefaultChain,
     }
 }
 
@@ -275,10 +342,9 @@ mod tests {
     #[test]
     fn bad_settings_name_the_field() {
         let cases = [
-            (json!({"service": "CertificateManager"}), ErrorKind::Unsupported, "spec.provider.aws.service"),
             (json!({"region": ""}), ErrorKind::Invalid, "spec.provider.aws.region"),
             (json!({"region": "eu west/1"}), ErrorKind::Invalid, "spec.provider.aws.region"),
-            (json!({"auth": {"jwt": {}}}), ErrorKind::Unsupported, "spec.provider.aws.auth.jwt"),
+            (json!({"auth": {"jwt": {}}}), ErrorKind::Invalid, "spec.provider.aws.auth.jwt.serviceAccountRef"),
             (json!({"auth": {"secretRef": {}}}), ErrorKind::Invalid, "secretRef.accessKeyIDSecretRef"),
             (
                 json!({"auth": {"secretRef": {"accessKeyIDSecretRef": {"name": "s"}}}}),
@@ -311,7 +377,7 @@ mod tests {
             (environment(Some("http://sts"), true), Source::DefaultChain),
         ];
         for (environment, want) in cases {
-            assert_eq!(settings(json!({}), &environment).unwrap().source, want, "{environment:?}");
+            assert_eq!(settings(json!({}), &environment).unwrap().identity.source, want, "{environment:?}");
         }
     }
 
@@ -319,7 +385,7 @@ mod tests {
     fn roles_are_assumed_in_order_and_only_the_last_has_options() {
         let spec = json!({"role": "last", "additionalRoles": ["a", "b"], "externalID": "id", "transitiveTagKeys": ["k"],
             "sessionTags": [{"key": "k", "value": "v"}]});
-        let roles = settings(spec, &AwsEnvironment::default()).unwrap().roles;
+        let roles = settings(spec, &AwsEnvironment::default()).unwrap().identity.roles;
         let shown: Vec<_> = roles.iter().map(|r| (r.arn.as_str(), r.external_id.as_deref(), r.tags.len())).collect();
         assert_eq!(shown, [("a", None, 0), ("b", None, 0), ("last", Some("id"), 1)]);
     }
@@ -345,7 +411,7 @@ mod tests {
         for (policy, want) in cases {
             let spec = json!({"role": "r", "sessionTagsPolicy": policy, "sessionTags": [{"key": "k", "value": "v"}],
                 "customSessionTags": {"c": "d", "empty": ""}});
-            let roles = settings(spec, &AwsEnvironment::default()).unwrap().roles;
+            let roles = settings(spec, &AwsEnvironment::default()).unwrap().identity.roles;
             assert_eq!(json!(roles[0].tags), want, "{policy}");
         }
     }

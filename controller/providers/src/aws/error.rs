@@ -11,7 +11,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use provider::{Error, ErrorKind};
 
-use super::config::Settings;
+use super::config::{Fields, Identity, Settings};
+use super::kept::Refusals;
 use crate::http::{Failure, TOTAL_TIMEOUT, retry_after, waiting};
 
 /// Where calls of a service go.
@@ -20,31 +21,66 @@ pub(super) struct Target {
     service: &'static str,
     origin: String,
     setting: &'static str,
+    auth: &'static str,
+    refusals: Refusals,
 }
 
 impl Target {
     pub(super) fn secrets_manager(settings: &Settings) -> Self {
         let endpoint = settings.secrets_manager_endpoint.as_deref();
-        Self::new("Secrets Manager", "secretsmanager", endpoint, "AWS_SECRETSMANAGER_ENDPOINT", &settings.region)
+        Self::new(
+            "Secrets Manager",
+            "secretsmanager",
+            endpoint,
+            "AWS_SECRETSMANAGER_ENDPOINT",
+            &settings.identity,
+            &settings.refusals,
+        )
     }
 
     pub(super) fn ssm(settings: &Settings) -> Self {
-        Self::new("SSM", "ssm", settings.ssm_endpoint.as_deref(), "AWS_SSM_ENDPOINT", &settings.region)
+        Self::new(
+            "SSM",
+            "ssm",
+            settings.ssm_endpoint.as_deref(),
+            "AWS_SSM_ENDPOINT",
+            &settings.identity,
+            &settings.refusals,
+        )
     }
 
-    pub(super) fn sts(settings: &Settings) -> Self {
-        Self::new("STS", "sts", settings.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", &settings.region)
+    pub(super) fn acm(settings: &Settings) -> Self {
+        Self::new(
+            "ACM",
+            "acm",
+            settings.acm_endpoint.as_deref(),
+            "AWS_ACM_ENDPOINT",
+            &settings.identity,
+            &settings.refusals,
+        )
     }
 
-    fn new(service: &'static str, host: &str, endpoint: Option<&str>, variable: &'static str, region: &str) -> Self {
-        match endpoint.and_then(|url| url.parse::<reqwest::Url>().ok()) {
-            Some(url) => Self { service, origin: url.origin().ascii_serialization(), setting: variable },
+    pub(super) fn sts(identity: &Identity, refusals: &Refusals) -> Self {
+        Self::new("STS", "sts", identity.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", identity, refusals)
+    }
+
+    fn new(
+        service: &'static str,
+        host: &str,
+        endpoint: Option<&str>,
+        variable: &'static str,
+        at: &Identity,
+        refusals: &Refusals,
+    ) -> Self {
+        let Fields { auth, region: setting } = at.fields;
+        let (origin, setting) = match endpoint.and_then(|url| url.parse::<reqwest::Url>().ok()) {
+            Some(url) => (url.origin().ascii_serialization(), variable),
             None => {
-                let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-                let origin = format!("https://{host}.{region}.{domain}");
-                Self { service, origin, setting: "spec.provider.aws.region and the way to AWS" }
+                let domain = if at.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+                (format!("https://{host}.{}.{domain}", at.region), setting)
             }
-        }
+        };
+        Self { service, origin, setting, auth, refusals: refusals.clone() }
     }
 }
 
@@ -94,6 +130,8 @@ const CODES: &[(&str, ErrorKind)] = &[
     ("HierarchyLevelLimitExceededException", ErrorKind::Invalid),
     ("HierarchyTypeMismatchException", ErrorKind::Invalid),
     ("IncompatiblePolicyException", ErrorKind::Invalid),
+    ("InvalidArnException", ErrorKind::Invalid),
+    ("RequestInProgressException", ErrorKind::Invalid),
     ("InvalidAllowedPatternException", ErrorKind::Invalid),
     ("InvalidFilterKey", ErrorKind::Invalid),
     ("InvalidFilterValue", ErrorKind::Invalid),
@@ -131,6 +169,8 @@ const HINTS: &[(&str, &str)] = &[
         "HierarchyTypeMismatchException",
         "a parameter keeps its type; push to another key, or delete the parameter first",
     ),
+    ("InvalidArnException", "remoteRef.key must be the ARN of a certificate"),
+    ("RequestInProgressException", "the certificate is not issued yet"),
     ("InvalidKeyId", "check the KMS key that metadata names"),
     ("IncompatiblePolicyException", "check metadata.spec.tier.policies"),
     ("InvalidPolicyAttributeException", "check metadata.spec.tier.policies"),
@@ -163,7 +203,7 @@ where
         return inner.clone();
     }
     if let Some(credentials) = find::<CredentialsError>(error) {
-        return of_credentials(credentials, operation);
+        return of_credentials(credentials, operation, target);
     }
     if let Some(failure) = find::<Failure>(error) {
         return failure.into_error(operation, &target.origin, target.setting);
@@ -173,6 +213,9 @@ where
             let (code, message) = (said.err().code(), said.err().message().unwrap_or_default());
             let raw = said.raw();
             let error = of_code(code, message, raw.status().as_u16(), operation, target);
+            if error.kind() == ErrorKind::Unauthenticated {
+                target.refusals.count();
+            }
             let wait = raw.headers().get("retry-after").and_then(|text| wait_of(text, raw.headers().get("date")));
             waiting(error, wait)
         }
@@ -216,29 +259,33 @@ fn malformed(status: u16, operation: &'static str, target: &Target) -> Error {
 }
 
 /// The error of credentials that can't be had.
-pub(super) fn of_credentials(error: &CredentialsError, operation: &'static str) -> Error {
+pub(super) fn of_credentials(error: &CredentialsError, operation: &'static str, target: &Target) -> Error {
     if let Some(inner) = find::<Error>(error) {
         return inner.clone();
     }
     if let Some(failure) = find::<Failure>(error) {
         return failure.into_error(operation, "the source of AWS credentials", "the credentials of the controller");
     }
+    let auth = target.auth;
     let (kind, text) = match error {
         CredentialsError::CredentialsNotLoaded(_) => (
             ErrorKind::Unauthenticated,
-            "no AWS credentials found; set spec.provider.aws.auth.secretRef, or give the controller credentials by its \
-             environment, a web identity or its instance",
+            format!(
+                "no AWS credentials found; set {auth}, or give the controller credentials by its environment, a web \
+                 identity or its instance"
+            ),
         ),
-        CredentialsError::ProviderTimedOut(_) => {
-            (ErrorKind::Timeout, "no AWS credentials in time; check the source of the controller's credentials")
-        }
+        CredentialsError::ProviderTimedOut(_) => (
+            ErrorKind::Timeout,
+            "no AWS credentials in time; check the source of the controller's credentials".to_owned(),
+        ),
         CredentialsError::InvalidConfiguration(_) => (
             ErrorKind::Invalid,
-            "the configuration of AWS credentials is invalid; check the role and the profile files",
+            "the configuration of AWS credentials is invalid; check the role and the profile files".to_owned(),
         ),
         _ => (
             ErrorKind::Unauthenticated,
-            "AWS credentials can't be had; check spec.provider.aws.auth, the roles and the controller's environment",
+            format!("AWS credentials can't be had; check {auth}, the roles and the controller's environment"),
         ),
     };
     Error::new(kind, operation, format!("unable to create session: {text}"))
@@ -272,9 +319,14 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
         return Error::not_found(operation);
     }
     let shown = known.map_or("of an unknown code", |(name, _)| name);
+    let bad_credentials = format!("the credentials are wrong or expired; check {}", target.auth);
     let hint = match kind {
+        ErrorKind::AccessDenied | ErrorKind::Unauthenticated if operation == "AssumeRoleWithWebIdentity" => {
+            "the role doesn't admit this service account; check the role, its trust policy (issuer, audience, subject), \
+             and that the account's cluster is an identity provider of AWS IAM"
+        }
         ErrorKind::AccessDenied => "the identity isn't allowed this call; check its policies and the key's policy",
-        ErrorKind::Unauthenticated => "the credentials are wrong or expired; check spec.provider.aws.auth",
+        ErrorKind::Unauthenticated => &bad_credentials,
         ErrorKind::Throttled => "AWS asks for fewer calls",
         ErrorKind::Unavailable | ErrorKind::Timeout => "AWS can't answer now",
         ErrorKind::Invalid if to_be_deleted => "the secret is scheduled for deletion",
@@ -317,10 +369,20 @@ fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Optio
 mod tests {
     use super::*;
 
+    fn target(service: &'static str) -> Target {
+        Target {
+            service,
+            origin: "https://aws".to_owned(),
+            setting: "region",
+            auth: "auth",
+            refusals: Refusals::default(),
+        }
+    }
+
     #[test]
     fn codes_become_kinds_and_no_message_is_shown() {
         use ErrorKind::{AccessDenied, Invalid, Malformed, NotFound, Throttled, Unauthenticated, Unavailable};
-        let target = Target::new("Secrets Manager", "secretsmanager", None, "", "eu-west-1");
+        let target = target("Secrets Manager");
         let cases = [
             (Some("ResourceNotFoundException"), "canary", 400, NotFound),
             (Some("aws#ResourceNotFoundException"), "canary", 400, NotFound),
@@ -348,7 +410,7 @@ mod tests {
 
     #[test]
     fn a_write_that_is_refused_gets_a_hint_of_its_own() {
-        let target = Target::new("SSM", "ssm", None, "", "eu-west-1");
+        let target = target("SSM");
         let cases = [
             ("PutParameter", "ValidationException", "Parameter Store 4 KiB"),
             ("PutParameter", "HierarchyTypeMismatchException", "a parameter keeps its type"),
@@ -365,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_secret_without_metadata_is_no_sign_that_it_is_gone() {
-        let target = Target::new("Secrets Manager", "secretsmanager", None, "", "eu-west-1");
+        let target = target("Secrets Manager");
         let error = of_code(Some("ResourceNotFoundException"), "", 400, "DescribeSecret", &target);
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");

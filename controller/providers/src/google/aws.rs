@@ -7,9 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use api::SecretKeySelector;
 use aws_credential_types::Credentials as Keys;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
 use http::{HeaderValue, Method};
 use provider::{Credentials, Error, ErrorKind};
 use reqwest::Url;
@@ -18,6 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Authority, invalid, metadata, now};
+use crate::aws::signed_headers;
 use crate::http::{Request, percent_encode, url};
 
 const OPERATION: &str = "Token";
@@ -85,20 +83,10 @@ fn subject_token_at(
     }
     let target: Url =
         url(&verification.unwrap_or(VERIFICATION).replace("{region}", region), "the address of AWS's STS")?;
-    let host = target.host_str().unwrap_or_default().to_owned();
-    let identity: Identity = keys.clone().into();
-    let params = v4::SigningParams::builder().identity(&identity).region(region).name("sts").time(time);
-    let params = params.settings(SigningSettings::default()).build().map_err(|_| failed())?.into();
-    let headers = [("host", host.as_str()), ("x-goog-cloud-target-resource", audience)];
-    let request = SignableRequest::new("POST", target.as_str(), headers.into_iter(), SignableBody::Bytes(b""));
-    let signed = sign(request.map_err(|_| failed())?, &params).map_err(|_| failed())?;
-    let (instructions, _) = signed.into_parts();
-    let added = instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut all: Vec<(String, String)> =
-        headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).chain(added).collect();
-    all.sort();
-    let all: Vec<_> = all.into_iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
-    let request = json!({"url": target.as_str(), "method": "POST", "headers": all});
+    let headers = [("x-goog-cloud-target-resource", audience)];
+    let headers = signed_headers(time, keys, region, &target, &headers, b"").ok_or_else(failed)?;
+    let headers: Vec<_> = headers.into_iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+    let request = json!({"url": target.as_str(), "method": "POST", "headers": headers});
     let mut token = Vec::new();
     percent_encode(&mut token, request.to_string().as_bytes());
     Ok(SecretBytes::new(token))

@@ -131,7 +131,7 @@ async fn token_of(credentials: &dyn Credentials, jwt: &Jwt) -> Result<SecretByte
 }
 
 /// `user`: what follows in the path.
-async fn log_in(
+pub(super) async fn log_in(
     wire: &Wire,
     mount: &[String],
     user: &[String],

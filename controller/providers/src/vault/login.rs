@@ -12,6 +12,7 @@ use provider::{Error, ErrorKind};
 use secret::SecretBytes;
 
 use super::gcp::Gcp;
+use super::iam::Iam;
 use super::path::mount_segments;
 use super::product::Product;
 
@@ -41,6 +42,8 @@ pub(super) enum Login {
     Certificate { mount: Vec<String>, role: Option<String>, certificate: SecretKeySelector, key: SecretKeySelector },
     /// `POST auth/<mount>/login` with a role and a JWT of an identity of Google.
     Gcp(Box<Gcp>),
+    /// `POST auth/<mount>/login` with the proof of an identity of AWS.
+    Iam(Box<Iam>),
 }
 
 /// Where AppRole's role id comes from.
@@ -93,12 +96,8 @@ impl Login {
         if let Some(cert) = cert {
             return of_certificate(cert, product);
         }
-        if iam.is_some() {
-            let text = format!(
-                "{} is not supported yet; use tokenSecretRef, appRole, kubernetes, ldap, userPass, jwt, cert or gcp",
-                product.field("auth.iam")
-            );
-            return Err(Error::new(ErrorKind::Unsupported, OPEN, text));
+        if let Some(iam) = iam {
+            return Iam::of(iam).map(|iam| Self::Iam(Box::new(iam)));
         }
         if let Some(gcp) = gcp {
             return Gcp::of(gcp).map(|gcp| Self::Gcp(Box::new(gcp)));
@@ -120,7 +119,8 @@ impl Login {
             | Self::Kubernetes { .. }
             | Self::Password { .. }
             | Self::Jwt { .. }
-            | Self::Gcp(_) => None,
+            | Self::Gcp(_)
+            | Self::Iam(_) => None,
         }
     }
 
@@ -138,6 +138,7 @@ impl Login {
                 Jwt::Own => (vec![], vec![]),
             },
             Self::Gcp(gcp) => gcp.selectors(),
+            Self::Iam(iam) => iam.selectors(),
         }
     }
 }
@@ -256,7 +257,6 @@ mod tests {
             ),
             (json!({"jwt": {"path": "jwt"}}), ErrorKind::Invalid, "auth.jwt: one of secretRef"),
             (json!({"cert": {"clientCert": secret}}), ErrorKind::Invalid, "auth.cert.secretRef"),
-            (json!({"iam": {"vaultRole": "r"}}), ErrorKind::Unsupported, "auth.iam is not supported yet"),
             (json!({"gcp": {"role": ""}}), ErrorKind::Invalid, "auth.gcp.role"),
         ];
         for (auth, kind, text) in cases {

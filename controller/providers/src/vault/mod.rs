@@ -1,9 +1,9 @@
 //! The providers `vault` and `openBao`: KV version 1 and 2 of HashiCorp Vault and of OpenBao, over their HTTP API.
 //!
 //! `config.rs` checks the settings, `path.rs` makes request paths, `wire.rs` sends requests, `login.rs` knows the login
-//! methods, `gcp.rs` the one by identities of Google, `auth.rs` logs in, `session.rs` keeps the token, `read.rs` reads and
-//! picks values, `find.rs` walks and finds, `push.rs` writes, `error.rs` sorts what the server says. `openbao/` has what the
-//! provider `openBao` does otherwise, and `product.rs` the names of either.
+//! methods, `gcp.rs` and `iam.rs` those by identities of Google and AWS, `auth.rs` logs in, `session.rs` keeps the token,
+//! `read.rs` reads and picks values, `find.rs` walks and finds, `push.rs` writes, `error.rs` sorts what the server says.
+//! `openbao/` has what the provider `openBao` does otherwise, and `product.rs` the names of either.
 //! API: <https://developer.hashicorp.com/vault/api-docs>. For users: `docs/providers/vault.md`, `openbao.md`. Why no client
 //! library: `docs/adr/0003-vault-over-http.md`.
 
@@ -12,6 +12,7 @@ mod config;
 mod error;
 mod find;
 mod gcp;
+mod iam;
 mod login;
 pub(crate) mod openbao;
 mod path;
@@ -68,13 +69,14 @@ async fn connect(settings: Settings, cx: &OpenContext<'_>) -> Result<Option<Vaul
     }
     let tls = settings.tls.resolve(cx.credentials.as_ref()).await?;
     let wire = Arc::new(Wire::new(cx.http.get(&tls)?, settings.connection));
+    let prover = if let Login::Iam(iam) = &settings.login { Some(iam.prover(cx).await?) } else { None };
     let google = if let Login::Gcp(_) = &settings.login {
         let http = cx.http.get(&TlsSettings::default())?;
         Some(Authority::new(http, Arc::clone(&cx.credentials), &cx.environment.gcp, gcp::FIELD)?)
     } else {
         None
     };
-    let session = Session::open(settings.login, Arc::clone(&wire), Arc::clone(&cx.credentials), google).await?;
+    let session = Session::open(settings.login, Arc::clone(&wire), Arc::clone(&cx.credentials), prover, google).await?;
     Ok(Some(Vault { wire, session, paths: settings.paths }))
 }
 

@@ -12,8 +12,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::auth::{self, Lease};
+use super::iam;
 use super::login::Login;
 use super::wire::Wire;
+use crate::aws::Prover;
 use crate::google::Authority;
 
 /// A token younger than this that is refused isn't replaced unless the server says that it is dead: what is refused
@@ -38,6 +40,8 @@ enum Source {
 struct LoggedIn {
     login: Login,
     credentials: Arc<dyn Credentials>,
+    /// Of a login with an identity of AWS.
+    prover: Option<Prover>,
     /// Where identities of Google come from, if one logs in.
     google: Option<Authority>,
     /// Held while logging in, so that there is one login at a time and everybody waits for it.
@@ -93,6 +97,7 @@ impl Session {
         login: Login,
         wire: Arc<Wire>,
         credentials: Arc<dyn Credentials>,
+        prover: Option<Prover>,
         google: Option<Authority>,
     ) -> Result<Self, Error> {
         let source = match &login {
@@ -106,11 +111,12 @@ impl Session {
             | Login::Password { method: _, mount: _, user: _, password: _ }
             | Login::Jwt { mount: _, role: _, jwt: _ }
             | Login::Certificate { mount: _, role: _, certificate: _, key: _ }
+            | Login::Iam(_)
             | Login::Gcp(_) => {
                 let asked_at = Instant::now();
-                let lease = log_in(&login, &wire, credentials.as_ref(), google.as_ref()).await?;
+                let lease = log_in(&login, &wire, credentials.as_ref(), prover.as_ref(), google.as_ref()).await?;
                 let held = Mutex::new(Held::new(lease, 1, asked_at));
-                Source::Login(Box::new(LoggedIn { login, credentials, google, held }))
+                Source::Login(Box::new(LoggedIn { login, credentials, prover, google, held }))
             }
         };
         Ok(Self { wire, source })
@@ -221,7 +227,8 @@ impl LoggedIn {
 
     async fn replace(&self, wire: &Wire, held: &mut Held) -> Result<(), Error> {
         let asked_at = Instant::now();
-        let lease = log_in(&self.login, wire, self.credentials.as_ref(), self.google.as_ref()).await?;
+        let (prover, google) = (self.prover.as_ref(), self.google.as_ref());
+        let lease = log_in(&self.login, wire, self.credentials.as_ref(), prover, google).await?;
         *held = Held::new(lease, held.number + 1, asked_at);
         Ok(())
     }
@@ -231,6 +238,7 @@ async fn log_in(
     login: &Login,
     wire: &Wire,
     credentials: &dyn Credentials,
+    prover: Option<&Prover>,
     google: Option<&Authority>,
 ) -> Result<Lease, Error> {
     match login {
@@ -246,6 +254,10 @@ async fn log_in(
         Login::Gcp(gcp) => match google {
             Some(google) => auth::gcp(wire, gcp, google).await,
             None => Err(Error::new(ErrorKind::Invalid, "Login", "there is no way to Google")),
+        },
+        Login::Iam(iam) => match prover {
+            Some(prover) => iam::log_in(wire, iam, prover).await,
+            None => Err(Error::new(ErrorKind::Invalid, "Login", "the identity of AWS was not opened")),
         },
         Login::Environment(_) | Login::Token(_) => {
             Err(Error::new(ErrorKind::Invalid, "Login", "a static token is not logged in for"))

@@ -1,7 +1,8 @@
 //! Akeyless in a stub, after its published API of version 2: logins, items of each type, lists in pages, writes.
 //!
 //! Tokens are `t-1`, `t-2`, … The access id `AKID` with the key `SECRET` is admitted, and the id `p-k8s` with any service
-//! account's token for the configuration `cluster`, and `AKID` with any cloud id.
+//! account's token for the configuration `cluster`, the id `p-aws` with a proof by the key `KEY-pod`, and `AKID` with any
+//! cloud id of Google or Azure.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::backends::DATA;
+use super::sigv4::Passed;
 use super::{Reply, Seen, Stub};
 
 pub(crate) const AUTH: &str = "POST /v2/auth";
@@ -133,6 +135,7 @@ impl Account {
                 let id = body["cloud-id"].as_str().map(|id| STANDARD.decode(id).unwrap()).unwrap_or_default();
                 body["access-id"] == "AKID" && !id.is_empty()
             }
+            Some("aws_iam") => body["access-id"] == "p-aws" && proved(&body["cloud-id"]).as_deref() == Some("KEY-pod"),
             _ => false,
         };
         if !good {
@@ -165,6 +168,19 @@ impl Account {
         let shown = if shown.is_empty() { Value::Null } else { json!(shown) };
         Reply::json(200, json!({"items": shown, "folders": [], "next_page": next}))
     }
+}
+
+/// Who signed what a `cloud-id` holds.
+fn proved(cloud_id: &Value) -> Option<String> {
+    let parts: Value = serde_json::from_slice(&STANDARD.decode(cloud_id.as_str()?).ok()?).ok()?;
+    let known = ["sts_request_body", "sts_request_headers", "sts_request_method", "sts_request_url"];
+    assert_eq!(parts.as_object()?.keys().collect::<Vec<_>>(), known);
+    assert_eq!(parts["sts_request_method"], "POST");
+    let [body, headers, _, url] = known.map(|name| &parts[name]);
+    let passed = Passed::decoded(url, headers, body);
+    assert_eq!(passed.body, "Action=GetCallerIdentity&Version=2011-06-15");
+    assert!(passed.url.starts_with("https://sts."), "{passed:?}");
+    passed.signer("s")
 }
 
 /// The answer to a login that is admitted.

@@ -10,6 +10,7 @@ pub(crate) mod gcp;
 pub(crate) mod ibm;
 pub(crate) mod ntlm;
 pub(crate) mod onepassword;
+pub(crate) mod sigv4;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,10 +1,14 @@
 //! Akeyless: logins, tokens and their ends, where the API is, each type of item, finding, pushing.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use provider::{ErrorKind, Gathered, Place, Provider, Push, Pushed, Removed, Retry, Source, Validation, Write};
+use providers::AwsWebIdentity;
 use secret::SecretBytes;
 use serde_json::{Value, json};
 
@@ -84,10 +88,53 @@ async fn a_service_account_logs_in_with_a_fresh_token_each_time() {
     assert_eq!(opening.open().await.err().unwrap().kind(), ErrorKind::Invalid);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_controllers_identity_of_aws_is_proved_anew_at_each_login() {
+    let account = Account::of(one());
+    let stub = account.stub().await;
+    let aws = Stub::start(super::aws::sts).await;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "web-token").unwrap();
+    let mut opening = keyed(&format!("{}/v2", stub.url()), "aws_iam\n");
+    opening.lookup = Lookup::of(&[("creds/id", "p-aws\n"), ("creds/type", "aws_iam\n"), ("creds/key", "")]);
+    opening.environment.aws.sts_endpoint = Some(aws.url());
+    opening.environment.aws.web_identity =
+        Some(AwsWebIdentity { token_file: file.path().to_owned(), role_arn: "pod".to_owned(), session_name: None });
+    for region in [None, Some("eu-west-1"), Some("cn-north-1")] {
+        opening.environment.aws.region = region.map(str::to_owned);
+        let store = opening.open().await.unwrap();
+        let key = reference("/one", None, None);
+        for _ in 0..2 {
+            assert_eq!(value(store.as_ref(), &key).await.unwrap(), "v");
+            tokio::time::advance(Duration::from_secs(60)).await;
+            account.revoked.store(account.issued.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+    }
+    assert_eq!((logins(&stub), aws.lines().len()), (6, 3), "one exchange a store");
+    assert!(aws.seen()[0].body.contains("RoleSessionName=external-secrets-provider-akeyless"), "{:?}", aws.seen()[0]);
+    let urls = stub.seen().into_iter().filter(|seen| seen.line() == AUTH).map(|seen| {
+        let decoded = STANDARD.decode(seen.json()["cloud-id"].as_str().unwrap()).unwrap();
+        let parts: Value = serde_json::from_slice(&decoded).unwrap();
+        String::from_utf8(STANDARD.decode(parts["sts_request_url"].as_str().unwrap()).unwrap()).unwrap()
+    });
+    let (global, china) = ("https://sts.amazonaws.com/", "https://sts.cn-north-1.amazonaws.com.cn/");
+    assert_eq!(urls.collect::<Vec<_>>(), [global, global, global, global, china, china]);
+
+    // A key that the method doesn't admit.
+    opening.environment.aws.web_identity.as_mut().unwrap().role_arn = "other".to_owned();
+    let store = opening.open().await.unwrap();
+    let error = value(store.as_ref(), &reference("/one", None, None)).await.unwrap_err();
+    assert!(error.to_string().contains("which identities of AWS this authentication method admits"), "{error}");
+    // No identity at all.
+    drop(file);
+    let store = opening.open().await.unwrap();
+    let error = value(store.as_ref(), &reference("/one", None, None)).await.unwrap_err();
+    assert!(error.to_string().starts_with("authentication failed: Require Cloud ID: "), "{error}");
+}
+
 #[tokio::test]
 async fn what_cannot_log_in_is_refused_by_name() {
     let cases = [
-        ("aws_iam", ErrorKind::Unsupported, "the access type aws_iam is not supported yet"),
         ("k8s", ErrorKind::Invalid, "kubernetes auth configuration is required"),
         ("canary", ErrorKind::Invalid, "unable to determine provider"),
         ("", ErrorKind::Invalid, "unable to determine provider"),

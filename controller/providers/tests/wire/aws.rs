@@ -1,18 +1,21 @@
 //! AWS: versions, binary values, prefix, roles, web identity, retries.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::RetrySettings;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use provider::{ErrorKind, Provider, Validation};
 use providers::AwsWebIdentity;
 use serde_json::{Value, json};
 
-use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, reference, value};
+use crate::support::{Lookup, Made, Opening, Reply, Seen, Stub, found, reference, value};
 
 /// An STS whose credentials are named after the role, in the order in which roles were assumed.
-fn sts(seen: &Seen) -> Reply {
+pub(super) fn sts(seen: &Seen) -> Reply {
     let field = |name: &str| {
         let all = seen.body.split('&').filter_map(|pair| pair.split_once('='));
         all.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next().unwrap_or_default()
@@ -152,6 +155,211 @@ async fn a_web_identity_is_exchanged_at_the_sts_of_the_environment() {
     drop(file);
     let error = opening.open().await.unwrap().read(&reference("app", None, None).read).await.unwrap_err();
     assert!(error.to_string().contains("AWS_WEB_IDENTITY_TOKEN_FILE"), "{error}");
+}
+
+/// A store with the role of the service account `app`, which has these annotations.
+fn of_account(url: &str, annotations: &[(&str, &str)], patch: Value) -> Opening {
+    let account = json!({"name": "app", "namespace": "web", "audiences": ["more"]});
+    let mut opening = opening(url, json!({"auth": {"jwt": {"serviceAccountRef": account}}}));
+    opening.spec["aws"].as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    let annotations = annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    opening.lookup = Arc::new(Lookup { annotations, ..Lookup::default() });
+    opening
+}
+
+const ROLE: (&str, &str) = ("eks.amazonaws.com/role-arn", "app-role");
+
+fn fields(seen: &Seen) -> Vec<&str> {
+    let mut fields: Vec<&str> = seen.body.split('&').filter(|field| !field.starts_with("Version=")).collect();
+    fields.sort_unstable();
+    fields
+}
+
+#[tokio::test]
+async fn a_service_accounts_token_is_exchanged_once_for_its_role() {
+    let cases = [
+        (vec![ROLE], "jwt-app-sts.amazonaws.com%2Bmore-1"),
+        (vec![ROLE, ("eks.amazonaws.com/audience", "")], "jwt-app-sts.amazonaws.com%2Bmore-1"),
+        (vec![ROLE, ("eks.amazonaws.com/audience", "own")], "jwt-app-own%2Bmore-1"),
+    ];
+    for (annotations, token) in cases {
+        let stub = Stub::start(echo).await;
+        let opening = of_account(&stub.url(), &annotations, json!({"role": "last"}));
+        let store = opening.open().await.unwrap();
+        assert_eq!(stub.lines().len(), 0);
+        for _ in 0..3 {
+            assert!(matches!(store.validate().await, Validation::Ready));
+            store.read(&reference("app", None, None).read).await.unwrap();
+        }
+        let seen = stub.seen();
+        let want = [
+            "Action=AssumeRoleWithWebIdentity".to_owned(),
+            "RoleArn=app-role".to_owned(),
+            "RoleSessionName=external-secrets-provider-aws".to_owned(),
+            format!("WebIdentityToken={token}"),
+        ];
+        assert_eq!(fields(&seen[0]), want);
+        assert_eq!(seen[0].header("authorization"), None);
+        let signers: Vec<_> = seen[1..].iter().map(signer).collect();
+        assert_eq!(signers, ["KEY-app-role", "KEY-last", "KEY-last", "KEY-last"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_aws_refuses_are_replaced() {
+    // How often the account's role, and the one after it, are assumed in the end.
+    for (patch, exchanges) in [(json!({}), (2, 0)), (json!({"role": "last"}), (1, 2))] {
+        let revoked = Arc::new(AtomicBool::new(false));
+        let seen_revoked = Arc::clone(&revoked);
+        let stub = Stub::start(move |seen| match target(seen).as_str() {
+            "GetSecretValue" if seen_revoked.swap(false, Ordering::SeqCst) => {
+                Reply::json(400, json!({"__type": "ExpiredTokenException"}))
+            }
+            _ => echo(seen),
+        })
+        .await;
+        let store = of_account(&stub.url(), &[ROLE], patch.clone()).open().await.unwrap();
+        let key = reference("app", None, None).read;
+        store.read(&key).await.unwrap();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        revoked.store(true, Ordering::SeqCst);
+        assert_eq!(store.read(&key).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
+        store.read(&key).await.unwrap();
+        let assumed = |action: &str| {
+            let action = format!("Action={action}");
+            stub.seen().iter().filter(|seen| fields(seen).contains(&action.as_str())).count()
+        };
+        assert_eq!((assumed("AssumeRoleWithWebIdentity"), assumed("AssumeRole")), exchanges, "{patch}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_account_without_a_role_is_named() {
+    let stub = Stub::start(echo).await;
+    for annotations in [vec![], vec![(ROLE.0, "")]] {
+        let error = of_account(&stub.url(), &annotations, json!({})).open().await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        // The table's Lookup is a SecretStore's: the reference's namespace doesn't count.
+        let text =
+            "unable to create session: an IAM role must be associated with service account app (namespace: shop)";
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
+    let mut opening = of_account(&stub.url(), &[], json!({}));
+    opening.lookup = Arc::new(Lookup { cluster: true, ..Lookup::default() });
+    let error = opening.open().await.err().unwrap();
+    assert!(error.to_string().contains("service account app (namespace: web)"), "{error}");
+    assert_eq!(stub.lines().len(), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_sts_refuses_is_explained_and_not_shown() {
+    for (status, code, kind) in [
+        (403, "AccessDenied", ErrorKind::AccessDenied),
+        (400, "InvalidIdentityToken", ErrorKind::Unauthenticated),
+        (400, "ExpiredTokenException", ErrorKind::Unauthenticated),
+    ] {
+        let stub = Stub::start(move |_| {
+            let body =
+                format!("<ErrorResponse><Error><Code>{code}</Code><Message>canary</Message></Error></ErrorResponse>");
+            Reply::text(status, body)
+        })
+        .await;
+        let store = of_account(&stub.url(), &[ROLE], json!({})).open().await.unwrap();
+        let error = store.read(&reference("app", None, None).read).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(code) && error.to_string().contains("trust policy"), "{error}");
+        assert!(!error.to_string().contains("canary") && !error.to_string().contains("jwt-"), "{error}");
+    }
+}
+
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = u8::try_from(content.len()).unwrap();
+    let length = if length < 128 { vec![length] } else { vec![0x81, length] };
+    [vec![tag], length, content].concat()
+}
+
+/// A key as ACM exports it: PKCS#8 under PBES2, with PBKDF2 by HMAC-SHA-256, and AES-256-CBC.
+fn encrypted(key: &[u8], passphrase: &[u8]) -> String {
+    use aws_lc_rs::cipher::{AES_256, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey};
+    let (salt, iv) = ([7; 8], [9; 16]);
+    let mut derived = [0; 32];
+    let rounds = 2048.try_into().unwrap();
+    aws_lc_rs::pbkdf2::derive(aws_lc_rs::pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, passphrase, &mut derived);
+    let cipher = PaddedBlockEncryptingKey::cbc_pkcs7(UnboundCipherKey::new(&AES_256, &derived).unwrap()).unwrap();
+    let mut data = key.to_vec();
+    cipher.less_safe_encrypt(&mut data, EncryptionContext::Iv128(iv.into())).unwrap();
+    let null = [5, 0];
+    let sha256 = der(0x30, &[&[6, 8, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 9], &null]);
+    let kdf = der(0x30, &[&der(4, &[&salt]), &[2, 2, 8, 0], &sha256]);
+    let kdf = der(0x30, &[&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 0x0c], &kdf]);
+    let scheme = der(0x30, &[&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 0x2a], &der(4, &[&iv])]);
+    let algorithm = der(0x30, &[&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 0x0d], &der(0x30, &[&kdf, &scheme])]);
+    let text = STANDARD.encode(der(0x30, &[&algorithm, &der(4, &[&data])]));
+    format!("-----BEGIN ENCRYPTED PRIVATE KEY-----\n{text}\n-----END ENCRYPTED PRIVATE KEY-----\n")
+}
+
+/// Certificate Manager with the certificate `arn:app`, `arn:locked` that can't be exported, and no other.
+fn certificates(seen: &Seen, renewals: &AtomicUsize) -> Reply {
+    let (body, number) = (seen.json(), renewals.load(Ordering::SeqCst));
+    let leaf = format!("-----BEGIN CERTIFICATE-----\nleaf{number}\n-----END CERTIFICATE-----\r\n");
+    let chain = "-----BEGIN CERTIFICATE-----\nchain\n-----END CERTIFICATE-----";
+    match (target(seen).as_str(), body["CertificateArn"].as_str().unwrap()) {
+        (_, "arn:none") => Reply::json(400, json!({"__type": "ResourceNotFoundException", "message": "canary"})),
+        ("GetCertificate", _) => Reply::json(200, json!({"Certificate": leaf, "CertificateChain": chain})),
+        ("DescribeCertificate", arn) => {
+            let export = if arn == "arn:locked" { "DISABLED" } else { "ENABLED" };
+            Reply::json(200, json!({"Certificate": {"CertificateArn": arn, "Options": {"Export": export}}}))
+        }
+        ("ExportCertificate", arn) => {
+            let passphrase = STANDARD.decode(body["Passphrase"].as_str().unwrap()).unwrap();
+            assert!(passphrase.len() == 32 && passphrase.iter().all(u8::is_ascii_graphic), "{passphrase:?}");
+            let passphrase = if arn == "arn:other" { b"another".to_vec() } else { passphrase };
+            let key = encrypted(&der(0x30, &[b"the key"]), &passphrase);
+            Reply::json(200, json!({"Certificate": leaf, "CertificateChain": chain, "PrivateKey": key}))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_exported_with_its_key_once_until_it_is_renewed() {
+    let renewals = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&renewals);
+    let stub = Stub::start(move |seen| certificates(seen, &count)).await;
+    let mut opening = opening(&stub.url(), json!({"service": "CertificateManager", "prefix": "no/"}));
+    opening.environment.aws.acm_endpoint = Some(stub.url());
+    let store = opening.open().await.unwrap();
+    assert!(store.writer().is_none());
+    let want = |number: usize| {
+        let key = STANDARD.encode(der(0x30, &[b"the key"]));
+        format!(
+            "-----BEGIN CERTIFICATE-----\nleaf{number}\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nchain\n\
+             -----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n"
+        )
+    };
+    for number in [0, 0, 1] {
+        renewals.store(number, Ordering::SeqCst);
+        let reference = reference("arn:app", Some("ignored"), Some("ignored"));
+        assert_eq!(value(store.as_ref(), &reference).await.unwrap(), want(number));
+    }
+    let whole = ["GetCertificate", "DescribeCertificate", "ExportCertificate"];
+    let called: Vec<_> = stub.seen().iter().map(target).collect();
+    assert_eq!(called, [&whole[..], &["GetCertificate"], &whole].concat());
+
+    let cases = [
+        ("", ErrorKind::Invalid, "certificate ARN must be specified in remoteRef.key"),
+        ("arn:none", ErrorKind::Invalid, "failed to get certificate arn:none: "),
+        ("arn:locked", ErrorKind::Invalid, "certificate arn:locked is not exportable (Options.Export is not ENABLED)"),
+        ("arn:other", ErrorKind::Malformed, "failed to decrypt exported private key: "),
+    ];
+    for (arn, kind, text) in cases {
+        let error = store.read(&reference(arn, None, None).read).await.unwrap_err();
+        assert!(error.kind() == kind && error.to_string().starts_with(text), "{error}");
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
+    let error = found(store.as_ref(), json!({"name": {"regexp": "a"}})).await.unwrap_err();
+    assert!(error.to_string().starts_with("operation not supported by AWS Certificate Manager provider"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

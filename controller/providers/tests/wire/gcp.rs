@@ -10,6 +10,7 @@ use secret::SecretBytes;
 use serde_json::{Value, json};
 
 use crate::support::gcp::{Google, Stored, everywhere, fields, key_file, refused};
+use crate::support::sigv4::Passed;
 use crate::support::{Lookup, Made, Opening, Reply, Stub, found, reference, value};
 
 /// A store whose every server is at `url`.
@@ -246,6 +247,12 @@ async fn federation_proves_an_identity_of_aws() {
         assert_eq!(proof["url"], "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15");
         assert_eq!(proof.to_string().contains("SESSION"), session.is_some());
         assert!(!proof.to_string().contains("\"SECRET"));
+        let headers = proof["headers"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let headers = headers.map(|header| (text(&header["key"]), text(&header["value"]))).collect();
+        let passed = Passed { url: text(&proof["url"]), headers, body: String::new() };
+        assert_eq!(passed.signer("SECRET").as_deref(), Some("AKID"));
+        assert_eq!(Passed { body: "x".to_owned(), ..passed }.signer("SECRET"), None);
     }
     let spec = json!({"auth": {"workloadIdentityFederation": {"audience": AUDIENCE, "awsSecurityCredentials": {
         "region": "eu-west-1", "awsCredentialsSecretRef": {"name": "aws"}}}}});

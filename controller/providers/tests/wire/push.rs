@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use provider::{Error, ErrorKind, Place, Provider, Push, Pushed, Removed, Retry, Source};
+use provider::{Beside, BesideKind, Error, ErrorKind, Place, Provider, Push, Pushed, Removed, Retry, Source};
 use secret::SecretBytes;
 use serde_json::{Value, json};
 
@@ -31,6 +31,11 @@ fn metadata(mut push: Push, spec: Value) -> Push {
 
 async fn push(store: &dyn Provider, push: Push) -> Result<Pushed, Error> {
     store.writer().unwrap().push(&push, &Made::default()).await
+}
+
+/// With what lies beside its source.
+async fn push_with(store: &dyn Provider, push: Push, beside: &str) -> Result<Pushed, Error> {
+    store.writer().unwrap().push_with(&push, Some(&SecretBytes::from(beside)), &Made::default()).await
 }
 
 async fn delete(store: &dyn Provider, key: &str, property: Option<&str>) -> Result<Removed, Error> {
@@ -167,18 +172,6 @@ async fn a_vault_secret_that_another_made_meanwhile_loses_our_mark_again() {
     }
 }
 
-fn secrets_manager(url: &str, lookup: Arc<Lookup>) -> Opening {
-    let mut opening = Backend::Aws.opening(url);
-    opening.lookup = lookup;
-    opening
-}
-
-fn keys(more: &[(&'static str, &str)]) -> Lookup {
-    let keys = [("creds/id", "AKID"), ("creds/key", "SECRET")];
-    let secrets = keys.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect();
-    Lookup { secrets, ..Lookup::default() }
-}
-
 /// A secret of ours that holds `v`.
 fn ours(seen: &Seen) -> Reply {
     match target(seen) {
@@ -213,9 +206,9 @@ async fn without_the_right_to_look_at_a_policy_it_is_deleted_as_the_reference_do
             _ => ours(seen),
         })
         .await;
-        let lookup = Arc::new(keys(&[("policy/k", "{\"Version\":\"2012-10-17\"}")]));
-        let store = secrets_manager(&stub.url(), lookup).open().await.unwrap();
-        match (push(store.as_ref(), metadata(one("v", "app", None), spec)).await, want) {
+        let store = Backend::Aws.opening(&stub.url()).open().await.unwrap();
+        let entry = metadata(one("v", "app", None), spec);
+        match (push_with(store.as_ref(), entry, "{\"Version\":\"2012-10-17\"}").await, want) {
             (Ok(got), Ok(want)) => assert_eq!(got, want),
             (Err(error), Err(text)) => assert!(error.to_string().starts_with(text), "{error}"),
             (got, want) => panic!("{got:?}, not {want:?}"),
@@ -225,36 +218,35 @@ async fn without_the_right_to_look_at_a_policy_it_is_deleted_as_the_reference_do
 }
 
 #[tokio::test]
-async fn a_policy_comes_from_the_stores_own_namespace_or_not_at_all() {
-    let source = |kind: &str| {
-        json!({"resourcePolicy": {"blockPublicPolicy": true,
-            "policySourceRef": {"kind": kind, "name": "policy", "key": "k"}}})
+async fn a_policy_is_asked_for_and_put_as_it_is() {
+    let entry = |kind: &str| {
+        let source = json!({"kind": kind, "name": "policy", "key": "k"});
+        let spec = json!({"resourcePolicy": {"blockPublicPolicy": true, "policySourceRef": source}});
+        metadata(one("v", "app", None), spec)
     };
     let stub = Stub::start(ours).await;
-    // Both kinds are found under the name that the table of the tests gives them.
-    let lookup = keys(&[("policy/k", "{\"a\": 1}"), ("policy", "{\"a\": 1}")]);
-    let store = secrets_manager(&stub.url(), Arc::new(lookup)).open().await.unwrap();
-    for kind in ["ConfigMap", "Secret"] {
-        let push = push(store.as_ref(), metadata(one("v", "app", None), source(kind))).await;
-        assert_eq!(push.unwrap(), Pushed::Written, "{kind}");
+    let store = Backend::Aws.opening(&stub.url()).open().await.unwrap();
+    assert_eq!(store.writer().unwrap().beside(&one("v", "app", None)).unwrap(), None);
+    for (text, kind) in [("ConfigMap", BesideKind::ConfigMap), ("Secret", BesideKind::Secret)] {
+        let purpose = "failed to resolve resource policy";
+        let want = Beside { kind, name: "policy".to_owned(), key: "k".to_owned(), purpose };
+        assert_eq!(store.writer().unwrap().beside(&entry(text)).unwrap(), Some(want));
     }
+    assert!(stub.lines().is_empty());
+    assert_eq!(push_with(store.as_ref(), entry("Secret"), "{\"a\": 1}").await.unwrap(), Pushed::Written);
     let written = stub.seen().into_iter().find(|seen| target(seen) == "PutResourcePolicy").unwrap().json();
     let want = json!({"SecretId": "arn:app", "ResourcePolicy": "{\"a\": 1}", "BlockPublicPolicy": true});
     assert_eq!(written, want);
 
-    let cases = [
-        (Lookup { cluster: true, ..keys(&[("policy/k", "{}")]) }, ErrorKind::Unsupported, "a ClusterSecretStore yet"),
-        (keys(&[("policy/k", "canary")]), ErrorKind::Invalid, "it is not JSON"),
-        (keys(&[]), ErrorKind::Invalid, "cannot get Kubernetes secret \"policy\""),
-    ];
-    for (lookup, kind, text) in cases {
-        let stub = Stub::start(ours).await;
-        let store = secrets_manager(&stub.url(), Arc::new(lookup)).open().await.unwrap();
-        let error = push(store.as_ref(), metadata(one("v", "app", None), source("Secret"))).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
+    let stub = Stub::start(ours).await;
+    let store = Backend::Aws.opening(&stub.url()).open().await.unwrap();
+    let not_json = push_with(store.as_ref(), entry("Secret"), "canary").await.unwrap_err();
+    let not_read = push(store.as_ref(), entry("Secret")).await.unwrap_err();
+    for (error, text) in [(not_json, "it is not JSON"), (not_read, "key k of Secret policy was not read")] {
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         assert!(error.to_string().contains(text) && !error.to_string().contains("canary"), "{error}");
-        assert!(stub.lines().is_empty(), "nothing is looked at before the policy is there");
     }
+    assert!(stub.lines().is_empty(), "nothing is looked at before the policy is known");
 }
 
 #[tokio::test]

@@ -1,15 +1,18 @@
 //! Vault: logins, tokens and their ends, retries, headers, paths.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::RetrySettings;
 use provider::{ErrorKind, Validation};
+use providers::AwsWebIdentity;
 use serde_json::{Value, json};
 
 use super::connection::{Authority, server};
+use crate::support::sigv4::Passed;
 use crate::support::{Lookup, Opening, Reply, Seen, Stub, reference, value};
 
 /// A Vault with AppRole and Kubernetes logins whose tokens die when they are told to.
@@ -355,6 +358,172 @@ async fn each_login_method_sends_what_the_api_asks_for() {
         store.close().await;
         assert_eq!(stub.seen().last().unwrap().line(), "PUT /v1/auth/token/revoke-self", "{auth}");
     }
+}
+
+/// A Vault, and an STS at `/`.
+async fn with_sts(world: &Arc<World>) -> Stub {
+    let world = Arc::clone(world);
+    Stub::start(move |seen| if seen.path == "/" { super::aws::sts(seen) } else { world.answer(seen) }).await
+}
+
+fn iam(stub: &Stub, auth: Value, lookup: Lookup) -> Opening {
+    let spec = json!({"vault": {"server": stub.url(), "path": "kv", "auth": {"iam": auth}}});
+    let mut opening = Opening::of(spec, Arc::new(lookup)).once();
+    opening.environment.aws.sts_endpoint = Some(stub.url());
+    opening
+}
+
+fn static_keys() -> Lookup {
+    let secrets = [("aws/id", "AKID\n"), ("aws/key", "SECRET\n"), ("aws/session", "SESSION")];
+    Lookup { secrets: secrets.map(|(name, value)| (name, value.to_owned())).into(), ..Lookup::default() }
+}
+
+fn key_refs(session: bool) -> Value {
+    let secret = |key: &str| json!({"name": "aws", "key": key});
+    let mut keys = json!({"accessKeyIDSecretRef": secret("id"), "secretAccessKeySecretRef": secret("key")});
+    if session {
+        keys["sessionTokenSecretRef"] = secret("session");
+    }
+    keys
+}
+
+/// The request that Vault is to pass on to AWS.
+fn passed(login: &Value) -> Passed {
+    assert_eq!(login["iam_http_request_method"], "POST");
+    Passed::decoded(&login["iam_request_url"], &login["iam_request_headers"], &login["iam_request_body"])
+}
+
+fn logins(stub: &Stub) -> Vec<Seen> {
+    stub.seen().into_iter().filter(|seen| seen.path.ends_with("/login")).collect()
+}
+
+#[tokio::test]
+async fn an_identity_of_aws_is_proved_by_a_signed_request() {
+    let plain = "content-type;host;x-amz-date";
+    // Settings, path, role, address, names of the signed headers.
+    let cases = [
+        (json!({"vaultRole": "r"}), false, "aws", json!("r"), "https://sts.amazonaws.com/", plain.to_owned()),
+        (
+            json!({"vaultRole": "r", "path": "team/aws", "region": "eu-west-1", "vaultAwsIamServerID": "vault.example.org"}),
+            true,
+            "team/aws",
+            json!("r"),
+            "https://sts.eu-west-1.amazonaws.com/",
+            format!("{plain};x-amz-security-token;x-vault-aws-iam-server-id"),
+        ),
+        (
+            json!({"vaultRole": "", "region": "cn-north-1"}),
+            false,
+            "aws",
+            Value::Null,
+            "https://sts.cn-north-1.amazonaws.com.cn/",
+            plain.to_owned(),
+        ),
+    ];
+    for (mut auth, session, path, role, url, names) in cases {
+        let stub = with_sts(&World::new(3600, true)).await;
+        auth["secretRef"] = key_refs(session);
+        let store = iam(&stub, auth.clone(), static_keys()).open().await.unwrap();
+        assert_eq!(value(store.as_ref(), &reference("k", None, Some("v"))).await.unwrap(), "t1", "{auth}");
+        let seen = stub.seen().remove(0);
+        assert_eq!(seen.line(), format!("PUT /v1/auth/{path}/login"));
+        let login = seen.json();
+        assert_eq!(login["role"], role);
+        let passed = passed(&login);
+        assert_eq!((passed.url.as_str(), passed.body.as_str()), (url, "Action=GetCallerIdentity&Version=2011-06-15"));
+        assert_eq!(passed.authorization().unwrap().1, names);
+        assert_eq!(passed.headers.get("x-amz-security-token").map(String::as_str), session.then_some("SESSION"));
+        assert_eq!(passed.signer("SECRET").as_deref(), Some("AKID"), "{passed:?}");
+        let server = passed.headers.get("x-vault-aws-iam-server-id").map(String::as_str);
+        assert_eq!(server, auth["vaultAwsIamServerID"].as_str());
+
+        let mut changed = vec![
+            Passed { body: "Action=GetCallerIdentity&Version=2011-06-16".to_owned(), ..passed.clone() },
+            Passed { url: "https://sts.evil.org/".to_owned(), ..passed.clone() },
+        ];
+        for name in names.split(';').filter(|name| *name != "host") {
+            let mut other = passed.clone();
+            other.headers.insert(name.to_owned(), "19700101T000000Z".to_owned());
+            changed.push(other);
+        }
+        for changed in changed {
+            assert_eq!(changed.signer("SECRET"), None, "{changed:?}");
+        }
+        assert_eq!(passed.signer("OTHER"), None);
+        assert!(!login.to_string().contains("SECRET"), "{login}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_role_of_a_service_account_logs_in_and_its_credentials_are_kept() {
+    let world = World::new(3600, true);
+    let stub = with_sts(&world).await;
+    let auth = json!({"vaultRole": "r", "role": "last", "externalID": "ext", "secretRef": key_refs(false),
+        "jwt": {"serviceAccountRef": {"name": "app"}}});
+    let annotations = BTreeMap::from([("eks.amazonaws.com/role-arn".to_owned(), "app-role".to_owned())]);
+    let store = iam(&stub, auth.clone(), Lookup { annotations, ..static_keys() }).open().await.unwrap();
+    let key = reference("k", None, Some("v"));
+    let reads = (0..20).map(|_| value(store.as_ref(), &key));
+    assert!(futures::future::join_all(reads).await.into_iter().all(|v| v.unwrap() == "t1"));
+    let seen = stub.seen();
+    for part in [
+        "Action=AssumeRoleWithWebIdentity",
+        "RoleArn=app-role",
+        "RoleSessionName=external-secrets-provider-vault",
+        "WebIdentityToken=jwt-app-sts.amazonaws.com-1",
+    ] {
+        assert!(seen[0].body.contains(part), "{part} in {}", seen[0].body);
+    }
+    for part in
+        ["Action=AssumeRole&", "RoleArn=last", "ExternalId=ext", "RoleSessionName=external-secrets-provider-vault"]
+    {
+        assert!(seen[1].body.contains(part), "{part} in {}", seen[1].body);
+    }
+    assert!(seen[1].header("authorization").unwrap().contains("Credential=KEY-app-role/"));
+
+    // Another login needs no other credentials.
+    tokio::time::advance(Duration::from_secs(60)).await;
+    world.revoked.store(1, Ordering::SeqCst);
+    assert_eq!(value(store.as_ref(), &key).await.unwrap(), "t2");
+    assert_eq!((count(&stub, "POST /"), logins(&stub).len()), (2, 2));
+    for login in logins(&stub) {
+        assert_eq!(passed(&login.json()).signer("s").as_deref(), Some("KEY-last"));
+    }
+    store.close().await;
+    assert_eq!(stub.lines().last().unwrap(), "PUT /v1/auth/token/revoke-self");
+
+    let error = iam(&stub, auth, static_keys()).open().await.err().unwrap();
+    let text = "unable to create session: an IAM role must be associated with service account app (namespace: shop)";
+    assert!(error.to_string().starts_with(text), "{error}");
+}
+
+#[tokio::test]
+async fn an_identity_of_aws_that_cannot_be_had_is_explained() {
+    let world = World::new(3600, true);
+    let stub = with_sts(&world).await;
+    let own = json!({"vaultRole": "r"});
+    let error = iam(&stub, own.clone(), Lookup::default()).open().await.err().unwrap();
+    let text = "no AWS authentication method found: expected either IRSA or Pod Identity";
+    assert!(error.kind() == ErrorKind::Invalid && error.to_string().starts_with(text), "{error}");
+
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "web-token").unwrap();
+    let mut opening = iam(&stub, own, Lookup::default());
+    opening.environment.aws.web_identity =
+        Some(AwsWebIdentity { token_file: file.path().to_owned(), role_arn: "pod".to_owned(), session_name: None });
+    opening.open().await.unwrap();
+    assert_eq!(passed(&logins(&stub)[0].json()).signer("s").as_deref(), Some("KEY-pod"));
+
+    let denied = json!({"vaultRole": "r", "role": "denied", "secretRef": key_refs(false)});
+    let error = iam(&stub, denied, static_keys()).open().await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    assert!(error.to_string().contains("AssumeRole") && !error.to_string().contains("canary"), "{error}");
+
+    *world.auth_status.lock().unwrap() = Some(400);
+    let keys = json!({"vaultRole": "r", "secretRef": key_refs(false)});
+    let error = iam(&stub, keys, static_keys()).open().await.err().unwrap();
+    assert!(error.to_string().starts_with("cannot log in to Vault at auth/aws: "), "{error}");
+    assert!(error.to_string().contains("auth.iam") && !error.to_string().contains("canary"), "{error}");
 }
 
 #[tokio::test]

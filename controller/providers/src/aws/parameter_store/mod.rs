@@ -102,6 +102,6 @@ impl Provider for ParameterStore {
     }
 
     async fn validate(&self) -> Validation {
-        auth::validate(&self.credentials).await
+        auth::validate(&self.credentials, &self.target).await
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::AwsDeletion;
-use provider::{Error, ErrorKind, Push};
+use provider::{Beside, BesideKind, Error, ErrorKind, Push};
 use secret::SecretBytes;
 use serde::Deserialize;
 
@@ -13,6 +13,7 @@ use crate::push_metadata;
 const PUSH: &str = "PushSecret";
 const DELETE: &str = "DeleteSecret";
 const DESCRIPTION: &str = "secret 'managed-by:external-secrets'";
+const UNRESOLVED: &str = "failed to resolve resource policy";
 const KEY: &str = "alias/aws/secretsmanager";
 
 /// `metadata.spec`, checked.
@@ -33,15 +34,7 @@ pub(super) struct Desired {
 #[derive(Debug, PartialEq)]
 pub(super) struct Policy {
     pub(super) block_public: Option<bool>,
-    pub(super) kind: PolicyKind,
-    pub(super) name: String,
-    pub(super) key: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PolicyKind {
-    ConfigMap,
-    Secret,
+    pub(super) source: Beside,
 }
 
 #[derive(Default, Deserialize)]
@@ -113,8 +106,8 @@ fn policy(spec: PolicySpec) -> Result<Policy, Error> {
         return Err(invalid(PUSH, "spec.resourcePolicy.policySourceRef must be set"));
     };
     let kind = match kind.as_str() {
-        "ConfigMap" => PolicyKind::ConfigMap,
-        "Secret" => PolicyKind::Secret,
+        "ConfigMap" => BesideKind::ConfigMap,
+        "Secret" => BesideKind::Secret,
         _ => {
             let text = format!("unsupported PolicySourceRef kind: {kind} (must be ConfigMap or Secret)");
             return Err(invalid(PUSH, text));
@@ -123,7 +116,19 @@ fn policy(spec: PolicySpec) -> Result<Policy, Error> {
     if name.is_empty() || key.is_empty() {
         return Err(invalid(PUSH, "spec.resourcePolicy.policySourceRef: name and key must be set"));
     }
-    Ok(Policy { block_public: block_public_policy, kind, name, key })
+    let source = Beside { kind, name, key, purpose: UNRESOLVED };
+    Ok(Policy { block_public: block_public_policy, source })
+}
+
+/// The text of a policy; nothing if it is blank.
+pub(super) fn policy_text(policy: &Policy, beside: Option<&SecretBytes>) -> Result<String, Error> {
+    let Policy { block_public: _, source: Beside { kind, name, key, purpose } } = policy;
+    let said = |text: String| invalid(PUSH, format!("{purpose}: {text}"));
+    let bytes = beside.ok_or_else(|| said(format!("key {key} of {} {name} was not read", kind.as_str())))?;
+    let text = bytes.expose_str().filter(|text| text.trim_ascii().is_empty() || gojson::valid(text.as_bytes()));
+    let not_json = || invalid(PUSH, "failed to unmarshal desired resource policy: it is not JSON");
+    let text = text.ok_or_else(not_json)?;
+    Ok(if text.trim_ascii().is_empty() { String::new() } else { text.to_owned() })
 }
 
 /// The value that is to be there: the pushed one, or what was there with the property set to it.

@@ -8,7 +8,6 @@ mod find;
 mod push;
 mod read;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use api::AwsDeletion;
@@ -16,9 +15,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_secretsmanager::Client;
-use provider::{
-    Calls, Capabilities, Credentials, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation, Write,
-};
+use provider::{Calls, Capabilities, Error, Find, Payload, Provider, ReadKey, RemoteRef, Validation, Write};
 use secret::{SecretBytes, SecretMap};
 
 use super::batch::{Batches, is_plain};
@@ -41,17 +38,10 @@ pub(super) struct SecretsManager {
     batches: Batches,
     patience: Option<Duration>,
     deletion: AwsDeletion,
-    /// Finds the resource policies that pushes refer to.
-    lookup: Arc<dyn Credentials>,
 }
 
 impl SecretsManager {
-    pub(super) fn new(
-        settings: Settings,
-        config: &SdkConfig,
-        credentials: SharedCredentialsProvider,
-        lookup: Arc<dyn Credentials>,
-    ) -> Self {
+    pub(super) fn new(settings: Settings, config: &SdkConfig, credentials: SharedCredentialsProvider) -> Self {
         let mut config = aws_sdk_secretsmanager::config::Builder::from(config);
         config.set_endpoint_url(settings.secrets_manager_endpoint.clone());
         Self {
@@ -62,7 +52,6 @@ impl SecretsManager {
             prefix: settings.prefix,
             batches: Batches::default(),
             deletion: settings.deletion,
-            lookup,
         }
     }
 }
@@ -114,6 +103,6 @@ impl Provider for SecretsManager {
     }
 
     async fn validate(&self) -> Validation {
-        auth::validate(&self.credentials).await
+        auth::validate(&self.credentials, &self.target).await
     }
 }

@@ -8,17 +8,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{CaProvider, CaProviderType, SecretKeySelector};
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, Tag};
 use aws_smithy_types::Blob;
-use provider::{Calls, Error, ErrorKind, Place, Push, Pushed, Removed, Write};
+use provider::{Beside, Calls, Error, ErrorKind, Place, Push, Pushed, Removed, Write};
 use secret::SecretBytes;
 
 use super::super::error::{of_empty_answer, of_sdk};
 use super::super::tags::Changes;
-use super::desired::{Desired, Policy, PolicyKind, deletion, is_same, wished};
+use super::desired::{Desired, deletion, is_same, policy_text, wished};
 use super::read::NEWEST;
 use super::{DESCRIBE, GET, SecretsManager};
 use crate::ownership::{foreign, is_ours};
@@ -127,33 +126,6 @@ impl SecretsManager {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// The text of a policy, from the namespace that the PushSecret is in.
-    async fn policy(&self, policy: &Policy) -> Result<String, Error> {
-        let failed = |error: Error| error.context("failed to resolve resource policy");
-        if self.lookup.is_cluster_store() {
-            let text = "metadata.spec.resourcePolicy is not supported with a ClusterSecretStore yet: who uses it isn't \
-                        known here, and so not in which namespace the policy is; use a SecretStore";
-            return Err(failed(Error::new(ErrorKind::Unsupported, PUSH, text)));
-        }
-        let Policy { block_public: _, kind, name, key } = policy;
-        let (name, key) = (name.clone(), Some(key.clone()));
-        let bytes = match kind {
-            PolicyKind::Secret => {
-                let selector = SecretKeySelector { name: Some(name), namespace: None, key };
-                self.lookup.secret_key(&selector, "").await.map_err(failed)?
-            }
-            PolicyKind::ConfigMap => {
-                let source = CaProvider { type_: CaProviderType::ConfigMap, name, key, namespace: None };
-                SecretBytes::new(self.lookup.certificate_authority(&source).await.map_err(failed)?)
-            }
-        };
-        let blank = bytes.expose().trim_ascii().is_empty();
-        let text = bytes.expose_str().filter(|text| blank || gojson::valid(text.as_bytes()));
-        let not_json =
-            || Error::new(ErrorKind::Invalid, PUSH, "failed to unmarshal desired resource policy: it is not JSON");
-        Ok(if blank { String::new() } else { text.ok_or_else(not_json)?.to_owned() })
     }
 
     async fn create(
@@ -312,12 +284,20 @@ impl SecretsManager {
 #[async_trait]
 impl Write for SecretsManager {
     async fn push(&self, push: &Push, calls: &dyn Calls) -> Result<Pushed, Error> {
+        self.push_with(push, None, calls).await
+    }
+
+    fn beside(&self, push: &Push) -> Result<Option<Beside>, Error> {
+        Ok(Desired::of(push)?.policy.map(|policy| policy.source))
+    }
+
+    async fn push_with(&self, push: &Push, beside: Option<&SecretBytes>, calls: &dyn Calls) -> Result<Pushed, Error> {
         let desired = Desired::of(push)?;
         let Place { key, property } = &push.place;
         let id = self.id(key);
         let policy = match &desired.policy {
             None => None,
-            Some(policy) => Some(self.policy(policy).await?),
+            Some(policy) => Some(policy_text(policy, beside)?),
         };
         let Some(described) = self.describe(&id, calls).await? else {
             self.create(&id, &wished(None, push)?, &desired, policy.as_deref(), calls).await?;

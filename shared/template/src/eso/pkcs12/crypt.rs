@@ -25,6 +25,7 @@ pub(super) const PBKDF2: &str = "1.2.840.113549.1.5.12";
 const PBMAC1: &str = "1.2.840.113549.1.5.14";
 pub(super) const HMAC_SHA256: &str = "1.2.840.113549.2.9";
 pub(super) const AES_256_CBC: &str = "2.16.840.1.101.3.4.1.42";
+const TRIPLE_DES_CBC: &str = "1.2.840.113549.3.7";
 pub(super) const SHA256: &str = "2.16.840.1.101.3.4.2.1";
 
 /// Iterations that count as one step. With the usual two million steps a rendering may take four million iterations: one
@@ -271,6 +272,28 @@ pub(super) fn decrypt(
         other => return Err(Fault::Text(format!("pkcs12: pbe algorithm {other} is not supported"))),
     };
     unpadded(plain, width).ok_or_else(|| Fault::Text("pkcs12: decryption error, incorrect padding".into()))
+}
+
+/// Decrypts a private key that stands by itself: as [`decrypt`] where that is modern, and triple DES with such a key.
+pub(super) fn decrypt_key(
+    call: &mut Call<'_>,
+    algorithm: &Algorithm<'_>,
+    data: &[u8],
+    password: &Password,
+) -> Result<Secret, Fault> {
+    if algorithm.id == PBES2 {
+        let [kdf, scheme] = pair(algorithm.encoded(), "pbes2Params")?;
+        if kdf.id == PBKDF2 && scheme.id == TRIPLE_DES_CBC {
+            check_length(data, 8)?;
+            let key = Pbkdf2::read(&kdf, "pbes2/pbkdf2", "pbes2 prf")?.derive(call, password, 24)?;
+            let iv = scheme.parameters.map_or(&[][..], |p| p.bytes);
+            let broken = || Fault::Text("pkcs8: decryption error".into());
+            let mut plain = Zeroizing::new(data.to_vec());
+            cbc_in_place::<cbc::Decryptor<des::TdesEde3>>(&key, iv, &mut plain).ok_or_else(broken)?;
+            return unpadded(plain, 8).ok_or_else(broken);
+        }
+    }
+    decrypt(call, algorithm, data, password)
 }
 
 fn check_length(data: &[u8], width: usize) -> Result<(), String> {

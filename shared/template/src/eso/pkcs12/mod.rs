@@ -19,8 +19,11 @@ use crate::text::runes;
 use crate::value::Value;
 
 mod crypt;
+mod pkcs8;
 mod read;
 mod write;
+
+pub use pkcs8::open_pkcs8;
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("pkcs12key", &[STR], |c, a| key(c, b"", bytes(&a[0]))),

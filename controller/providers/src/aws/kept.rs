@@ -1,0 +1,210 @@
+//! Temporary credentials that are kept: got once for everybody, replaced before they expire.
+//!
+//! Deliberately not here: how they are got (`auth.rs`, `web_identity.rs`). The SDK's own cache is off: its clients don't
+//! share one, and it gives nothing while a renewal fails. Times are tokio's, so that tests run on a paused clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials as Keys;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// They are replaced so long before they expire, or when a third of their life is left, if that is later.
+const AHEAD: Duration = Duration::from_secs(300);
+/// After an exchange that failed while the old ones still live.
+const PAUSE: Duration = Duration::from_secs(30);
+/// Of those that don't say when they expire, such as a profile file's.
+const UNSAID: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Ones that are refused so soon after their exchange aren't to blame: others would be refused too.
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// How often AWS refused the credentials of one store, for whoever keeps some of them: a role's sessions may be revoked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals(Arc<AtomicU64>);
+
+impl Refusals {
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn so_far(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// See the module.
+pub(super) struct Kept {
+    inner: SharedCredentialsProvider,
+    refusals: Refusals,
+    /// Held during the exchange, so that there is one at a time and everybody waits for it.
+    held: Mutex<Option<Held>>,
+}
+
+struct Held {
+    keys: Keys,
+    since: Instant,
+    refresh_at: Instant,
+    expires_at: Instant,
+    /// The refusals before it.
+    refusals: u64,
+}
+
+impl Held {
+    fn new(keys: Keys, asked_at: Instant, refusals: u64) -> Self {
+        let now = SystemTime::from(crate::clock::now());
+        let left = keys.expiry().map_or(UNSAID, |at| at.duration_since(now).unwrap_or_default().min(LONGEST));
+        let refresh_at = asked_at + left.saturating_sub(AHEAD.min(left / 3));
+        Self { keys, since: asked_at, refresh_at, expires_at: asked_at + left, refusals }
+    }
+
+    fn is_refused(&self, refusals: u64, now: Instant) -> bool {
+        refusals > self.refusals && now >= self.since + SETTLED
+    }
+}
+
+impl Kept {
+    /// Keeps what `inner` gets, until it expires or is refused.
+    pub(super) fn of(inner: SharedCredentialsProvider, refusals: &Refusals) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Self { inner, refusals: refusals.clone(), held: Mutex::new(None) })
+    }
+
+    async fn get(&self) -> provider::Result {
+        let mut held = self.held.lock().await;
+        let (now, refusals) = (Instant::now(), self.refusals.so_far());
+        if held.as_ref().is_some_and(|held| held.is_refused(refusals, now)) {
+            *held = None;
+        }
+        if let Some(held) = held.as_ref().filter(|held| now < held.refresh_at) {
+            return Ok(held.keys.clone());
+        }
+        match self.inner.provide_credentials().await {
+            Ok(keys) => {
+                *held = Some(Held::new(keys.clone(), now, refusals));
+                Ok(keys)
+            }
+            Err(error) => match held.as_mut().filter(|held| now < held.expires_at) {
+                Some(held) => {
+                    tracing::debug!("AWS credentials can't be replaced yet; the old ones are still good");
+                    held.refresh_at = now + PAUSE;
+                    Ok(held.keys.clone())
+                }
+                None => Err(error),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
+impl ProvideCredentials for Kept {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    use aws_credential_types::provider::error::CredentialsError;
+
+    use super::*;
+
+    /// Counts exchanges, names the keys after them, and fails when it is told to.
+    #[derive(Clone, Debug, Default)]
+    struct Source {
+        exchanges: Arc<AtomicUsize>,
+        fails: Arc<AtomicBool>,
+        life: Option<Duration>,
+    }
+
+    impl ProvideCredentials for Source {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::new(async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                if self.fails.load(Ordering::SeqCst) {
+                    return Err(CredentialsError::not_loaded("no"));
+                }
+                let number = self.exchanges.fetch_add(1, Ordering::SeqCst) + 1;
+                let expiry = self.life.map(|life| SystemTime::from(crate::clock::now()) + life);
+                Ok(Keys::new(format!("KEY-{number}"), "s", None, expiry, "t"))
+            })
+        }
+    }
+
+    async fn key(kept: &SharedCredentialsProvider) -> Option<String> {
+        kept.provide_credentials().await.ok().map(|keys| keys.access_key_id().to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_exchange_serves_all_until_shortly_before_the_end() {
+        // Life, a time at which they are still kept, and one at which they no longer are.
+        let cases = [
+            (Some(3600), 3290, 3310),
+            (Some(300), 190, 210),
+            (None, 590, 610),
+            (Some(u64::MAX / 4_000_000_000), 86_000, 86_200),
+        ];
+        for (life, kept_at, replaced_at) in cases {
+            let source = Source { life: life.map(Duration::from_secs), ..Source::default() };
+            let kept = Kept::of(SharedCredentialsProvider::new(source.clone()), &Refusals::default());
+            let asked = futures::future::join_all((0..10).map(|_| key(&kept))).await;
+            assert_eq!(asked, vec![Some("KEY-1".to_owned()); 10]);
+            tokio::time::advance(Duration::from_secs(kept_at)).await;
+            assert_eq!(key(&kept).await.as_deref(), Some("KEY-1"), "{life:?}");
+            tokio::time::advance(Duration::from_secs(replaced_at - kept_at)).await;
+            assert_eq!(key(&kept).await.as_deref(), Some("KEY-2"), "{life:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_still_lives_is_used_while_it_cannot_be_replaced() {
+        let source = Source { life: Some(Duration::from_secs(3600)), ..Source::default() };
+        let kept = Kept::of(SharedCredentialsProvider::new(source.clone()), &Refusals::default());
+        assert_eq!(key(&kept).await.as_deref(), Some("KEY-1"));
+        source.fails.store(true, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(3400)).await;
+        assert_eq!(key(&kept).await.as_deref(), Some("KEY-1"));
+        tokio::time::advance(Duration::from_secs(201)).await;
+        assert_eq!(key(&kept).await, None);
+        source.fails.store(false, Ordering::SeqCst);
+        assert_eq!(key(&kept).await.as_deref(), Some("KEY-2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_is_replaced_but_not_at_each_refusal() {
+        let source = Source { life: Some(Duration::from_secs(3600)), ..Source::default() };
+        let refusals = Refusals::default();
+        let kept = Kept::of(SharedCredentialsProvider::new(source.clone()), &refusals);
+        for (seconds, refused, want) in
+            [(0, false, "KEY-1"), (1, true, "KEY-1"), (40, false, "KEY-2"), (40, false, "KEY-2"), (1, true, "KEY-3")]
+        {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            if refused {
+                refusals.count();
+            }
+            assert_eq!(key(&kept).await.as_deref(), Some(want), "after {seconds} s");
+        }
+        // What was refused isn't used in the place of nothing.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        refusals.count();
+        source.fails.store(true, Ordering::SeqCst);
+        assert_eq!(key(&kept).await, None);
+    }
+}
