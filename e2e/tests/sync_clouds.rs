@@ -17,7 +17,7 @@ use futures::future::try_join_all;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use support::Stub;
-use support::backends::{Backend, DATA};
+use support::backends::{Backend, DATA, WORD};
 
 const CLOUDS: [(&str, Backend); 5] = [
     ("azurekv", Backend::AzureKv),
@@ -92,7 +92,9 @@ async fn reads(bed: &Testbed, cloud: &Cloud) -> Result {
     cloud.external_secret(bed, "property", json!({"data": [property]})).await?;
     cloud.external_secret(bed, "extract", json!({"dataFrom": [{"extract": {"key": key}}]})).await?;
     cloud.delivers(bed, "property", &[("user", "u")]).await?;
-    cloud.delivers(bed, "extract", &[("user", "u"), ("a.b", "exact"), ("doc", r#"{"a":{"b":"c"}}"#)]).await?;
+    cloud
+        .delivers(bed, "extract", &[("user", "u"), ("a.b", "exact"), ("doc", r#"{"a":{"b":"c"}}"#), ("word", WORD)])
+        .await?;
     if cloud.backend.finds() {
         cloud
             .external_secret(bed, "find", json!({"dataFrom": [{"find": {"name": {"regexp": "^(app|user)$"}}}]}))

@@ -1,6 +1,6 @@
 //! One data set as each backend would hold it, and stubs that answer for it.
 //!
-//! The data set: secret `app` = `{"user":"u","a.b":"exact","doc":{"a":{"b":"c"}}}`, before that `{"user":"old"}`, with
+//! The data set: secret `app` = [`DATA`], before that `{"user":"old"}`, with
 //! the metadata `owner: me`.
 
 use std::sync::Arc;
@@ -13,7 +13,9 @@ use super::gcp::{Google, Stored, quiet_key};
 use super::onepassword::{self, Connect};
 use super::{Lookup, Opening, Reply, Seen, Stub, akeyless, crd, ibm};
 
-pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u"}"#;
+pub(crate) const DATA: &str = r#"{"a.b":"exact","doc":{"a":{"b":"c"}},"user":"u","word":"grüße ✓ 🦀 \"q\""}"#;
+/// The longest word of the data set: text that a byte lost anywhere would spoil.
+pub(crate) const WORD: &str = r#"grüße ✓ 🦀 "q""#;
 
 /// What a backend can do beyond the common behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +169,10 @@ impl Backend {
                 Google::of(&[("app", app)]).stub().await
             }
             Self::OnePassword => {
-                let app = onepassword::item("app", &[("user", "u"), ("a.b", "exact"), ("doc", r#"{"a":{"b":"c"}}"#)]);
+                let app = onepassword::item(
+                    "app",
+                    &[("user", "u"), ("a.b", "exact"), ("doc", r#"{"a":{"b":"c"}}"#), ("word", WORD)],
+                );
                 Stub::start(Connect::with(&[("main", vec![app])]).handler()).await
             }
             Self::Ibm => ibm::Cloud::conforming().stub().await,
@@ -339,7 +344,7 @@ fn kubernetes(seen: &Seen) -> Reply {
         "/api/v1/namespaces/remote/secrets/app" => Reply::json(
             200,
             json!({"kind": "Secret", "metadata": {"name": "app", "labels": {"owner": "me"}},
-                "data": {"user": "dQ==", "a.b": "ZXhhY3Q=", "doc": "eyJhIjp7ImIiOiJjIn19"}}),
+                "data": {"user": "dQ==", "a.b": "ZXhhY3Q=", "doc": "eyJhIjp7ImIiOiJjIn19", "word": "Z3LDvMOfZSDinJMg8J+mgCAicSI="}}),
         ),
         "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews" => Reply::json(
             201,
