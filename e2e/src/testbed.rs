@@ -31,6 +31,10 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:a
 subjects: [{kind: ServiceAccount, name: reviewer, namespace: $NS}]
 ";
 
+/// An ExternalSecret as a row of a table: its name, the `spec` below `secretStoreRef` in YAML flow style, and the wished keys
+/// and values.
+pub type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// What a test bed consists of.
 #[derive(Clone, Debug)]
 pub struct Parts {
@@ -197,6 +201,28 @@ impl Testbed {
         let secret = self.cluster.secrets(namespace).get(name).await?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(secret.data.unwrap_or_default().iter().map(|(key, value)| (key.clone(), text(&value.0))).collect())
+    }
+
+    /// Applies ExternalSecrets of one SecretStore and waits for what each must come to.
+    ///
+    /// # Errors
+    /// If one isn't synced soon, or its Secret holds something else.
+    pub async fn deliver(&self, namespace: &str, store: &str, rows: &[Row]) -> Result {
+        for (name, spec, _) in rows {
+            let head = format!(
+                "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {{name: {name}, namespace: $NS}}\n"
+            );
+            self.apply(namespace, &format!("{head}spec:\n  secretStoreRef: {{name: {store}}}\n  {spec}\n")).await?;
+        }
+        for (name, _, wished) in rows {
+            self.synced(namespace, name).await?;
+            let values = self.values(namespace, name).await?;
+            let wished = wished.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            if values != wished {
+                return Err(crate::Error::new(format!("{name} holds {values:?}, not {wished:?}")));
+            }
+        }
+        Ok(())
     }
 
     /// The logs of controller and webhook.
