@@ -315,6 +315,14 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Queue<K, G> {
         self.lanes.iter().any(|lane| !lane.is_empty())
     }
 
+    /// Whether another key is ready, falls due until then, or waits only for others of this group to end.
+    pub(crate) fn has_more(&self, group: Option<&G>, until: Instant) -> bool {
+        let parked = |group: &Group<K>| group.parked.iter().map(VecDeque::len).sum::<usize>() > group.stale;
+        self.has_ready()
+            || self.next_timer().is_some_and(|due| due <= until)
+            || group.and_then(|name| self.groups.get(name)).is_some_and(parked)
+    }
+
     /// When the next timer fires.
     pub(crate) fn next_timer(&self) -> Option<Instant> {
         self.timers.first_key_value().map(|((due, _), _)| *due)

@@ -34,7 +34,7 @@ impl Work<Key, StoreKey> for ExternalSecrets {
         let asker = Asker {
             since: *asked,
             urgent: *lane == Lane::New,
-            followed: cx.external_secrets.has_more_within(engine::LINGER),
+            followed: cx.external_secrets.has_more(self.group_of(key).as_ref(), engine::LINGER),
         };
         let next = external_secret::reconcile(cx, key, asker, slot).await;
         let bucket = cx.world.about(key, |brief| cx.tenure.bucket_of_kept(key, brief));

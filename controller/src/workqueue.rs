@@ -107,11 +107,9 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Workqueue<K, G> {
         [Lane::New, Lane::Asked, Lane::Drift].into_iter().any(|lane| queue.depth(lane) > 0)
     }
 
-    /// Whether a key waits, if only for others of its group to end, or falls due before `soon` has gone by.
-    pub(crate) fn has_more_within(&self, soon: Duration) -> bool {
-        let queue = self.lock();
-        Lane::ALL.into_iter().any(|lane| queue.depth(lane) > 0)
-            || queue.next_timer().is_some_and(|due| due <= clock::instant() + soon)
+    /// Whether another key is about to be worked on: see [`Queue::has_more`].
+    pub(crate) fn has_more(&self, group: Option<&G>, soon: Duration) -> bool {
+        self.lock().has_more(group, clock::instant() + soon)
     }
 
     /// See [`Queue::oldest_trigger`].

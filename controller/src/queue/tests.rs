@@ -229,3 +229,27 @@ fn objects_that_fail_take_no_turn_from_those_that_don_t() {
     queue.wake(2 * EACH, Lane::New, later);
     assert_eq!(pop(&mut queue, later), Some(2 * EACH));
 }
+
+#[test]
+fn more_is_to_come_while_a_key_is_ready_is_due_soon_or_waits_for_its_own_group() {
+    let now = Instant::now();
+    let soon = now + Duration::from_secs(1);
+    let mut queue: Queue<&str, char> = Queue::new(1);
+    let group = |key: &&str| key.chars().next();
+    let more = |queue: &Queue<&str, char>, own| queue.has_more(Some(&own), soon);
+    for key in ["a1", "b1", "b2"] {
+        queue.wake(key, Lane::New, now);
+    }
+    assert_eq!(queue.pop(now, group).map(|job| job.key), Some("a1"));
+    assert!(more(&queue, 'a'), "b1 is ready");
+    assert_eq!(queue.pop(now, group).map(|job| job.key), Some("b1"));
+    assert_eq!(queue.pop(now, group), None);
+    // b2 waits for b1, which may hang; nobody of another store should wait with it.
+    assert!(more(&queue, 'b') && !more(&queue, 'a'));
+    queue.done("a1", Next::At(soon), now);
+    assert!(more(&queue, 'a'), "a1 falls due");
+    queue.wake("a1", Lane::Asked, now);
+    queue.pop(now, group);
+    queue.done("a1", Next::At(soon + Duration::from_secs(9)), now);
+    assert!(!more(&queue, 'a'));
+}
