@@ -16,7 +16,8 @@ use provider::{Credentials, Error, ErrorKind};
 use reqwest::Url;
 use secret::SecretBytes;
 
-use crate::http::{Answer, Http, Request, form};
+use crate::http::{Answer, Http, Request, TOTAL_TIMEOUT, form};
+use crate::lifetime;
 
 const LOGIN: &str = "Login";
 /// Whom a service account's token is for, beside the audiences that the store adds.
@@ -224,7 +225,7 @@ fn lease(answer: &Answer) -> Option<Lease> {
         Some(Item::Null | Item::Bool(_) | Item::Array(_) | Item::Object(_)) | None => None,
     };
     let token = Some(token).filter(|token| !token.is_empty())?;
-    Some(Lease { token: SecretBytes::from(token), lifetime: seconds.map_or(UNSAID, Duration::from_secs) })
+    Some(Lease { token: SecretBytes::from(token), lifetime: seconds.map_or(UNSAID, lifetime::of_seconds) })
 }
 
 fn below(url: &Url, segments: &[&str]) -> Url {
@@ -272,3 +273,21 @@ mod tests {
         }
     }
 }
+    #[test]
+    fn a_lease_is_read_from_the_answer() {
+        let cases = [
+            (r#"{"access_token":"t","expires_in":3599}"#, Some(3599)),
+            (r#"{"access_token":"t","expires_in":"3599"}"#, Some(3599)),
+            (r#"{"access_token":"t","expires_in":18446744073709551615}"#, Some(31_536_000)),
+            (r#"{"access_token":"t","expires_in":-1}"#, Some(300)),
+            (r#"{"access_token":"t"}"#, Some(300)),
+            (r#"{"access_token":""}"#, None),
+            ("<html>", None),
+        ];
+        for (body, want) in cases {
+            let (status, headers) = (http::StatusCode::OK, http::HeaderMap::new());
+            let answer = Answer { status, headers, body: SecretBytes::from(body) };
+            assert_eq!(lease(&answer).map(|lease| lease.lifetime.as_secs()), want, "{body}");
+        }
+    }
+

@@ -31,6 +31,7 @@ use serde::Deserialize;
 
 use crate::environment::GcpEnvironment;
 use crate::http::{Answer, Http, Request, bearer, url};
+use crate::lifetime;
 use default_file::FileCredentials;
 use federation::{ExternalAccount, Federation};
 use key::ServiceAccountKey;
@@ -255,7 +256,7 @@ fn granted(answer: &Answer, operation: &'static str, origin: &str) -> Result<Gra
     let Some(Body { access_token, expires_in }) = body.filter(|body| !body.access_token.is_empty()) else {
         return Err(error::no_token(operation, origin));
     };
-    let lifetime = expires_in.and_then(|seconds| seconds.as_u64()).map_or(UNSAID_LIFETIME, Duration::from_secs);
+    let lifetime = expires_in.and_then(|seconds| seconds.as_u64()).map_or(UNSAID_LIFETIME, lifetime::of_seconds);
     Ok(Granted { token: SecretBytes::from(access_token.into_owned()), lifetime })
 }
 
@@ -279,6 +280,7 @@ mod tests {
             (r#"{"access_token":"t"}"#, Some(300)),
             (r#"{"access_token":"t","expires_in":-1}"#, Some(300)),
             (r#"{"access_token":""}"#, None),
+            (r#"{"access_token":"t","expires_in":18446744073709551615}"#, Some(31_536_000)),
             (r#"{"id_token":"canary"}"#, None),
             ("<html>canary", None),
             ("", None),

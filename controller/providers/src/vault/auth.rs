@@ -16,6 +16,7 @@ use super::product::Peer;
 use super::wire::{Call, Wire};
 use crate::google::Authority;
 use crate::http::Answer;
+use crate::lifetime;
 
 const LOGIN: &str = "Login";
 const LOOKUP: &str = "LookupSelf";
@@ -222,7 +223,7 @@ fn lease(answer: &Answer) -> Option<Lease> {
     if token.is_empty() {
         return None;
     }
-    let lifetime = (seconds > 0).then(|| Duration::from_secs(seconds));
+    let lifetime = (seconds > 0).then(|| lifetime::of_seconds(seconds));
     Some(Lease { token: SecretBytes::from(token), lifetime, renewable })
 }
 
@@ -239,6 +240,7 @@ mod tests {
             (r#"{"auth":{"client_token":"t","lease_duration":0,"renewable":false}}"#, Some((None, false))),
             (r#"{"auth":{"client_token":"t"}}"#, Some((None, false))),
             (r#"{"auth":{"client_token":""}}"#, None),
+            (r#"{"auth":{"client_token":"t","lease_duration":18446744073709551615}}"#, Some((Some(31_536_000), false))),
             (r#"{"auth":null}"#, None),
             (r#"{"auth":{"client_token":"t","lease_duration":-1}}"#, None),
             ("<html>", None),
