@@ -336,6 +336,42 @@ async fn federation_takes_a_token_from_a_file_or_a_url_of_a_configuration() {
 }
 
 #[tokio::test]
+async fn a_stores_file_is_not_one_that_the_environment_names() {
+    type Named = fn(&mut providers::Environment, std::path::PathBuf);
+    let cases: [Option<Named>; 4] = [
+        None,
+        Some(|environment, file| environment.identity_files = vec!["/none".into(), file]),
+        Some(|environment, file| environment.gcp.application_credentials = Some(file)),
+        Some(|environment, file| {
+            let credentials = file.with_file_name("credentials");
+            std::fs::write(&credentials, external(json!({"file": file}))).unwrap();
+            environment.gcp.application_credentials = Some(credentials);
+        }),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let (file, sub) = (directory.path().join("token"), directory.path().join("sub"));
+    std::fs::write(&file, "mine").unwrap();
+    std::fs::create_dir(&sub).unwrap();
+    for (number, named) in cases.into_iter().enumerate() {
+        let stub = app().stub().await;
+        let around = json!({"file": sub.join("../token")});
+        let config = json!({"credConfig": {"name": "cfg", "key": "k", "namespace": "n"}});
+        let spec = json!({"auth": {"workloadIdentityFederation": config}});
+        let mut opening = store(&stub.url(), spec, Lookup::of(&[("cfg", &external(around))]));
+        if let Some(named) = named {
+            named(&mut opening.environment, file.clone());
+        }
+        let got = get(opening.open().await.unwrap().as_ref(), "app").await;
+        match got {
+            Ok(value) => assert_eq!((value.as_str(), number), ("v", 0)),
+            Err(error) => {
+                assert!(number > 0 && error.to_string().contains("this file is the operator's own"), "{error}")
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_configuration_that_is_refused_says_so_when_the_store_is_opened() {
     let config = |name: &str, namespace: Option<&str>| json!({"auth": {"workloadIdentityFederation": {"credConfig": {"name": name, "key": "k", "namespace": namespace}}}});
     let lookup = |cluster: bool| {
