@@ -81,9 +81,14 @@ impl<L: Login> Bearers<L> {
         {
             return Ok(bearer.clone());
         }
+        // Set before the login: whoever gives up waiting for it doesn't have the next one wait as well.
         old.refresh_at = Some(now + PAUSE);
         match (self.replace(&mut held).await, alive) {
             (Err(error), Some(bearer)) => {
+                if let Some(old) = held.as_mut() {
+                    // It may have taken longer than the pause.
+                    old.refresh_at = Some(Instant::now() + PAUSE);
+                }
                 tracing::debug!(error = %error, "the token can't be replaced yet; it is still good");
                 Ok(bearer)
             }
@@ -132,13 +137,15 @@ mod tests {
     struct Counter {
         logins: AtomicU64,
         down: AtomicBool,
+        /// How long a login takes, in seconds.
+        takes: AtomicU64,
         lifetime: Option<Duration>,
     }
 
     #[async_trait]
     impl Login for Counter {
         async fn log_in(&self) -> Result<Grant, Error> {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_secs(self.takes.load(Ordering::SeqCst))).await;
             if self.down.load(Ordering::SeqCst) {
                 return Err(Error::new(ErrorKind::Unavailable, "Login", "down"));
             }
@@ -178,6 +185,19 @@ mod tests {
         assert_eq!(shown(&bearers).await, Err(ErrorKind::Unavailable));
         bearers.login.down.store(false, Ordering::SeqCst);
         assert_eq!(shown(&bearers).await.as_deref(), Ok("t2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_login_that_fails_delays_one_round_of_readers() {
+        let bearers = bearers(Some(3600));
+        assert_eq!(shown(&bearers).await.as_deref(), Ok("t1"));
+        bearers.login.down.store(true, Ordering::SeqCst);
+        bearers.login.takes.store(50, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(3000)).await;
+        let began = Instant::now();
+        let all = futures::future::join_all((0..20).map(|_| shown(&bearers))).await;
+        assert!(all.iter().all(|token| token.as_deref() == Ok("t1")), "{all:?}");
+        assert_eq!(began.elapsed(), Duration::from_secs(50));
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,6 +29,9 @@ pub struct Environment {
     pub fake: FakeMemory,
     /// Variables of the provider `gcpsm`.
     pub gcp: GcpEnvironment,
+    /// Files with tokens of the operator's own identity, whoever reads them: those that `AWS_WEB_IDENTITY_TOKEN_FILE`,
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` and `AZURE_FEDERATED_TOKEN_FILE` name.
+    pub identity_files: Vec<PathBuf>,
 }
 
 /// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in capitals or small letters.
@@ -204,6 +207,14 @@ impl Environment {
                 metadata_host: get("GCE_METADATA_HOST"),
                 application_credentials: get("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
             },
+            identity_files: [
+                "AWS_WEB_IDENTITY_TOKEN_FILE",
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+                "AZURE_FEDERATED_TOKEN_FILE",
+            ]
+            .into_iter()
+            .filter_map(|name| get(name).map(PathBuf::from))
+            .collect(),
         }
     }
 }
@@ -327,6 +338,16 @@ mod tests {
             authority_host: Some("http://l".to_owned()),
         };
         assert_eq!(env.azure, want);
+    }
+
+    #[test]
+    fn files_of_the_own_identity_are_known() {
+        let env = read(&[
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/a"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/b"),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/c"),
+        ]);
+        assert_eq!(env.identity_files, ["/a", "/b", "/c"].map(PathBuf::from));
     }
 
     #[test]

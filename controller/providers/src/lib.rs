@@ -23,6 +23,7 @@ mod google;
 mod http;
 mod ibm;
 mod kubernetes;
+mod lifetime;
 mod name_pattern;
 mod onepassword;
 mod ownership;

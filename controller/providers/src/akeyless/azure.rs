@@ -16,8 +16,8 @@ use tokio::sync::OnceCell;
 use super::AUTH_FIELD;
 use crate::OpenContext;
 use crate::entra::{
-    self, Authority, CLIENT_ANNOTATION, Client, METADATA, Node, Proof, TENANT_ANNOTATION, check_ids, cloud_of_node,
-    is_id,
+    self, Authority, CLIENT_ANNOTATION, CLIENT_OF_ACCOUNT, CLIENT_OF_POD, Client, METADATA, Node, Proof, Said,
+    TENANT_ANNOTATION, TENANT_OF_ACCOUNT, TENANT_OF_POD, check_ids, cloud_of_node, is_id,
 };
 use crate::environment::AzureEnvironment;
 use crate::http::{Http, TlsSettings, url};
@@ -99,6 +99,13 @@ fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, "Open", text)
 }
 
+/// Its value isn't shown: whoever reads the error need not be one who may read the Secret.
+fn check_given(id: &str) -> Result<(), Error> {
+    let text = "spec.provider.akeyless.authSecretRef.secretRef.accessTypeParam: the Secret's value is not the id of an \
+                identity at Azure";
+    if is_id(id) { Ok(()) } else { Err(invalid(text)) }
+}
+
 impl Azure {
     pub(super) fn new(
         id: Option<String>,
@@ -106,10 +113,11 @@ impl Azure {
         cx: &OpenContext<'_>,
     ) -> Result<Self, Error> {
         let environment = cx.environment.azure.clone();
-        if id.as_deref().is_some_and(|id| !is_id(id)) {
-            let text =
-                "authSecretRef.secretRef.accessTypeParam: the Secret's value is not the id of an identity at Azure";
-            return Err(invalid(text));
+        // With a service account its annotation may go before it.
+        if account.is_none()
+            && let Some(id) = &id
+        {
+            check_given(id)?;
         }
         let authority = environment.authority_host.as_deref();
         let authority = authority.map(|host| url(host, AUTHORITY)).transpose()?;
@@ -148,11 +156,13 @@ impl Azure {
             (Who::Object(id), _, _, _) => self.of_node(Node::Object(id)).await,
             (Who::Own, Some((tenant, client)), Some(secret), _) => {
                 let hint = "check the environment variables AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET";
+                let (tenant, client) = ((tenant, TENANT_OF_POD), (client, CLIENT_OF_POD));
                 self.of_client(tenant, client, Proof::Secret(secret.clone()), hint).await
             }
             (Who::Own, Some((tenant, client)), None, Some(file)) => {
                 let hint = "check the label azure.workload.identity/use of the controller's pod, its service account, and \
                             the federated credential (issuer, subject, audience)";
+                let (tenant, client) = ((tenant, TENANT_OF_POD), (client, CLIENT_OF_POD));
                 self.of_client(tenant, client, entra::of_file(file).await?, hint).await
             }
             (Who::Own, _, _, _) => self.of_node(client_id.as_deref().map_or(Node::Own, Node::Client)).await,
@@ -162,12 +172,21 @@ impl Azure {
     async fn of_account(&self, account: &ServiceAccountSelector, client: Option<&str>) -> Result<SecretBytes, Error> {
         let annotations = self.credentials.service_account_annotations(account).await?;
         let annotated = |name: &str| annotations.get(name).map(String::as_str).filter(|id| !id.is_empty());
-        let client = annotated(CLIENT_ANNOTATION).or(client).ok_or_else(|| {
-            invalid(format!(
-                "missing Azure client ID: set accessTypeParam or annotate the service account with {CLIENT_ANNOTATION}"
-            ))
-        })?;
-        let tenant = annotated(TENANT_ANNOTATION).or(self.environment.tenant_id.as_deref()).ok_or_else(|| {
+        let client = match (annotated(CLIENT_ANNOTATION), client) {
+            (Some(client), _) => (client, CLIENT_OF_ACCOUNT),
+            (None, Some(client)) => {
+                check_given(client)?;
+                (client, AUTH_FIELD)
+            }
+            (None, None) => {
+                return Err(invalid(format!(
+                    "missing Azure client ID: set accessTypeParam or annotate the service account with {CLIENT_ANNOTATION}"
+                )));
+            }
+        };
+        let annotated = annotated(TENANT_ANNOTATION).map(|tenant| (tenant, TENANT_OF_ACCOUNT));
+        let own = self.environment.tenant_id.as_deref().map(|tenant| (tenant, TENANT_OF_POD));
+        let tenant = annotated.or(own).ok_or_else(|| {
             invalid(format!(
                 "missing Azure tenant ID: annotate the service account with {TENANT_ANNOTATION} or set AZURE_TENANT_ID"
             ))
@@ -177,8 +196,15 @@ impl Azure {
         self.of_client(tenant, client, proof, hint).await
     }
 
-    async fn of_client(&self, tenant: &str, client: &str, proof: Proof, hint: &str) -> Result<SecretBytes, Error> {
+    async fn of_client(
+        &self,
+        tenant: Said<'_>,
+        client: Said<'_>,
+        proof: Proof,
+        hint: &str,
+    ) -> Result<SecretBytes, Error> {
         check_ids(tenant, client)?;
+        let ((tenant, _), (client, _)) = (tenant, client);
         let cloud = self.cloud().await;
         let known = Authority { url: url(cloud.login(), AUTHORITY)?, setting: AUTHORITY };
         let authority = self.authority.as_ref().unwrap_or(&known);
@@ -201,11 +227,12 @@ impl Azure {
             (Some(cloud), _) => cloud,
             (None, Who::Account { account: _, client: _ }) => Cloud::Public,
             (None, Who::Object(_) | Who::Own) => {
-                let ask = async || {
-                    let name = cloud_of_node(&self.http, &self.metadata).await;
-                    name.and_then(|name| Cloud::named(&name)).unwrap_or(Cloud::Public)
+                // Only an answer is kept: a node that can't tell now is asked again with the next login.
+                let ask = async || match cloud_of_node(&self.http, &self.metadata).await {
+                    Some(name) => Ok(Cloud::named(&name).unwrap_or(Cloud::Public)),
+                    None => Err(()),
                 };
-                *self.found.get_or_init(ask).await
+                self.found.get_or_try_init(ask).await.copied().unwrap_or(Cloud::Public)
             }
         }
     }

@@ -33,7 +33,7 @@ impl Cloud {
     pub(super) fn google(audience: Option<&SecretBytes>, cx: &OpenContext<'_>) -> Result<Self, Error> {
         let audience = text(audience)?.unwrap_or_else(|| GOOGLE_AUDIENCE.to_owned());
         let http = cx.http.get(&TlsSettings::default())?;
-        let authority = Authority::new(http, Arc::clone(&cx.credentials), &cx.environment.gcp, AUTH_FIELD)?;
+        let authority = Authority::new(http, Arc::clone(&cx.credentials), cx.environment, AUTH_FIELD)?;
         Ok(Self::Google { audience, authority: Box::new(authority) })
     }
 

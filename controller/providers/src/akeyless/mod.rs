@@ -47,6 +47,9 @@ const GET_STATIC: &str = "GetSecretValue";
 /// A value may be made only when it is asked for: a dynamic secret's target has to answer first.
 const MADE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a cloud id takes at most: at Google a federation's own token, its exchange, acting as an account, and the ID token.
+const CLOUD_REQUESTS: u32 = 4;
+
 /// An opened `akeyless` store.
 pub(crate) struct Akeyless {
     wire: Arc<Wire>,
@@ -131,7 +134,7 @@ impl Provider for Akeyless {
     }
 
     fn patience(&self) -> Option<Duration> {
-        Some(TOTAL_TIMEOUT * 2 + MADE_TIMEOUT)
+        Some(TOTAL_TIMEOUT * (CLOUD_REQUESTS + 2) + MADE_TIMEOUT)
     }
 
     fn value(&self, payload: &Payload, reference: &RemoteRef) -> Result<SecretBytes, Error> {

@@ -83,15 +83,20 @@ impl Kept {
         if let Some(held) = held.as_ref().filter(|held| now < held.refresh_at) {
             return Ok(held.keys.clone());
         }
+        if let Some(held) = held.as_mut().filter(|held| now < held.expires_at) {
+            // Set before the exchange: whoever gives up waiting for it doesn't have the next one wait as well.
+            held.refresh_at = (now + PAUSE).min(held.expires_at);
+        }
         match self.inner.provide_credentials().await {
             Ok(keys) => {
                 *held = Some(Held::new(keys.clone(), now, refusals));
                 Ok(keys)
             }
-            Err(error) => match held.as_mut().filter(|held| now < held.expires_at) {
+            Err(error) => match held.as_mut().filter(|held| Instant::now() < held.expires_at) {
                 Some(held) => {
                     tracing::debug!("AWS credentials can't be replaced yet; the old ones are still good");
-                    held.refresh_at = now + PAUSE;
+                    // It may have taken longer than the pause.
+                    held.refresh_at = (Instant::now() + PAUSE).min(held.expires_at);
                     Ok(held.keys.clone())
                 }
                 None => Err(error),
@@ -128,6 +133,8 @@ mod tests {
     struct Source {
         exchanges: Arc<AtomicUsize>,
         fails: Arc<AtomicBool>,
+        /// How long an exchange that fails takes, in seconds.
+        takes: Arc<AtomicU64>,
         life: Option<Duration>,
     }
 
@@ -139,6 +146,7 @@ mod tests {
             future::ProvideCredentials::new(async {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 if self.fails.load(Ordering::SeqCst) {
+                    tokio::time::sleep(Duration::from_secs(self.takes.load(Ordering::SeqCst))).await;
                     return Err(CredentialsError::not_loaded("no"));
                 }
                 let number = self.exchanges.fetch_add(1, Ordering::SeqCst) + 1;
@@ -185,6 +193,25 @@ mod tests {
         assert_eq!(key(&kept).await, None);
         source.fails.store(false, Ordering::SeqCst);
         assert_eq!(key(&kept).await.as_deref(), Some("KEY-2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_exchange_that_fails_delays_one_round_of_users() {
+        let source = Source { life: Some(Duration::from_secs(3600)), ..Source::default() };
+        let kept = Kept::of(SharedCredentialsProvider::new(source.clone()), &Refusals::default());
+        assert_eq!(key(&kept).await.as_deref(), Some("KEY-1"));
+        source.fails.store(true, Ordering::SeqCst);
+        source.takes.store(50, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(3400)).await;
+        let began = Instant::now();
+        assert!(tokio::time::timeout(Duration::from_secs(3), key(&kept)).await.is_err());
+        assert_eq!(key(&kept).await.as_deref(), Some("KEY-1"));
+        assert_eq!(began.elapsed(), Duration::from_secs(3), "who gave up has the others not wait");
+        tokio::time::advance(PAUSE).await;
+        let began = Instant::now();
+        let asked = futures::future::join_all((0..10).map(|_| key(&kept))).await;
+        assert_eq!(asked, vec![Some("KEY-1".to_owned()); 10]);
+        assert!(began.elapsed() < Duration::from_secs(51), "one waits");
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,8 +16,8 @@ use secret::SecretBytes;
 use super::certificate::{Claims, ClientCertificate};
 use super::config::{Given, Login, Proof, invalid, missing_tenant};
 use crate::entra::{
-    self, Authority, CLIENT_ANNOTATION, Client, Lease, Node, TENANT_ANNOTATION, check_ids, is_id, of_account, of_file,
-    token_url,
+    self, Authority, CLIENT_ANNOTATION, CLIENT_OF_ACCOUNT, CLIENT_OF_POD, Client, Lease, Node, TENANT_ANNOTATION,
+    TENANT_OF_ACCOUNT, TENANT_OF_POD, check_ids, is_id, of_account, of_file, token_url,
 };
 use crate::http::Http;
 
@@ -39,6 +39,8 @@ struct Principal<'l> {
     authority: &'l Authority,
     tenant: String,
     client: String,
+    /// What said the tenant and the client, for errors.
+    from: (&'static str, &'static str),
     evidence: Evidence<'l>,
     /// What to look at if it is refused.
     hint: &'static str,
@@ -71,7 +73,7 @@ pub(super) async fn log_in(
 ) -> Result<Lease, Error> {
     match who(login, credentials).await? {
         Who::Client(principal) => {
-            let Principal { authority, tenant, client, evidence, hint } = principal;
+            let Principal { authority, tenant, client, from: _, evidence, hint } = principal;
             let proof = proof(authority, &tenant, &client, evidence, credentials).await?;
             entra::log_in(http, &Client { authority, tenant: &tenant, id: &client, hint }, proof, resource).await
         }
@@ -118,39 +120,53 @@ async fn who<'l>(login: &'l Login, credentials: &dyn Credentials) -> Result<Who<
                     )
                 }
             };
-            Principal { authority, tenant: tenant.clone(), client, evidence, hint }
+            let from = (TENANT_FIELD, CLIENT_FIELD);
+            Principal { authority, tenant: tenant.clone(), client, from, evidence, hint }
         }
         Login::Account { authority, account, given } => {
-            let (client, tenant) = identity(account, given, credentials).await?;
+            let ((client, client_from), (tenant, tenant_from)) = identity(account, given, credentials).await?;
+            let from = (tenant_from, client_from);
             let hint =
                 "check the service account's annotations and the federated credential (issuer, subject, audience)";
-            Principal { authority, tenant, client, evidence: Evidence::Account(account), hint }
+            Principal { authority, tenant, client, from, evidence: Evidence::Account(account), hint }
         }
         Login::Pod { authority, tenant, client, token_file } => {
             let hint = "check the label azure.workload.identity/use of the controller's pod, its service account, and the \
                         federated credential (issuer, subject, audience)";
             let (tenant, client) = (tenant.clone(), client.clone());
-            Principal { authority, tenant, client, evidence: Evidence::File(token_file), hint }
+            let from = (TENANT_OF_POD, CLIENT_OF_POD);
+            Principal { authority, tenant, client, from, evidence: Evidence::File(token_file), hint }
         }
     };
-    check_ids(&principal.tenant, &principal.client)?;
+    let (tenant_from, client_from) = principal.from;
+    check_ids((&principal.tenant, tenant_from), (&principal.client, client_from))?;
     Ok(Who::Client(principal))
 }
+
+const CLIENT_FIELD: &str = "spec.provider.azurekv.authSecretRef.clientId";
+const TENANT_FIELD: &str = "spec.provider.azurekv.tenantId";
+const TENANT_REF: &str = "spec.provider.azurekv.authSecretRef.tenantId";
+
+/// An id, and what said it.
+type Said = (String, &'static str);
 
 /// Client and tenant of a service account.
 async fn identity(
     account: &ServiceAccountSelector,
     given: &Given,
     credentials: &dyn Credentials,
-) -> Result<(String, String), Error> {
+) -> Result<(Said, Said), Error> {
     let Given { client, tenant_ref, tenant, environment_tenant, exclusive } = given;
     let annotations = credentials.service_account_annotations(account).await?;
-    let annotated = |name: &str| annotations.get(name).filter(|id| !id.is_empty()).cloned();
+    let annotated = |name: &str, from| annotations.get(name).filter(|id| !id.is_empty()).map(|id| (id.clone(), from));
     let from = async |selector: &Option<SecretKeySelector>, field: &str| match selector {
         None => Ok(None),
         Some(selector) => text(selector, field, credentials).await.map(Some),
     };
-    let (given_client, annotated_client) = (from(client, "clientId").await?, annotated(CLIENT_ANNOTATION));
+    let said = |id: Option<String>, from| id.map(|id| (id, from));
+    let tenant = said(tenant.clone(), TENANT_FIELD);
+    let given_client = said(from(client, "clientId").await?, CLIENT_FIELD);
+    let annotated_client = annotated(CLIENT_ANNOTATION, CLIENT_OF_ACCOUNT);
     if *exclusive && given_client.is_some() && annotated_client.is_some() {
         return Err(invalid("multiple clientID found. Check secretRef and serviceAccountRef"));
     }
@@ -160,9 +176,10 @@ async fn identity(
         ))
     })?;
 
-    let (given_tenant, annotated_tenant) = (from(tenant_ref, "tenantId").await?, annotated(TENANT_ANNOTATION));
+    let given_tenant = said(from(tenant_ref, "tenantId").await?, TENANT_REF);
+    let annotated_tenant = annotated(TENANT_ANNOTATION, TENANT_OF_ACCOUNT);
     let tenant = if *exclusive {
-        let given = given_tenant.or_else(|| tenant.clone());
+        let given = given_tenant.or(tenant);
         if given.is_some() && annotated_tenant.is_some() {
             return Err(invalid(
                 "multiple tenantID found. Check secretRef, 'spec.provider.azurekv.tenantId', and serviceAccountRef",
@@ -170,9 +187,9 @@ async fn identity(
         }
         given.or(annotated_tenant)
     } else {
-        tenant.clone().or(annotated_tenant).or(given_tenant)
+        tenant.or(annotated_tenant).or(given_tenant)
     };
-    let tenant = tenant.or_else(|| environment_tenant.clone()).ok_or_else(missing_tenant)?;
+    let tenant = tenant.or_else(|| said(environment_tenant.clone(), TENANT_OF_POD)).ok_or_else(missing_tenant)?;
     Ok((client, tenant))
 }
 

@@ -12,6 +12,7 @@ use gojson::Html;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secret::SecretBytes;
+use zeroize::Zeroizing;
 
 /// How long an assertion is good for, in seconds. It is used at once.
 const LIFETIME: i64 = 600;
@@ -89,7 +90,8 @@ pub(super) fn has_pem(given: &[u8]) -> bool {
 
 fn pem(given: &[u8]) -> Result<Pair, &'static str> {
     let key = PrivateKeyDer::from_pem_slice(given).map_err(|_| "no private key found in PEM file")?;
-    let key = match &key {
+    let key = Zeroizing::new(key);
+    let key = match &*key {
         PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
         PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
         _ => return Err("the private key is not an RSA key, which Entra ID needs"),

@@ -45,6 +45,21 @@ pub(super) fn of_login(answer: &Answer, operation: &'static str, origin: &str, h
     waiting(Error::new(kind, operation, format!("{origin} answered {code}: {text}")), retry_after(&answer.headers))
 }
 
+/// As [`of_login`], of the metadata service, which while it is being updated says that there is nothing.
+///
+/// Source: Azure documentation, "How to use managed identities on an Azure VM to acquire an access token, error handling".
+pub(super) fn of_node(answer: &Answer, operation: &'static str, origin: &str, hint: &str) -> Error {
+    match answer.status.as_u16() {
+        code @ (404 | 410) => {
+            let text = format!(
+                "{origin} answered {code}: the metadata service can't answer now, or it is not Azure's; {hint}"
+            );
+            waiting(Error::new(ErrorKind::Unavailable, operation, text), retry_after(&answer.headers))
+        }
+        _ => of_login(answer, operation, origin, hint),
+    }
+}
+
 /// The first of `error_codes`.
 fn login_code(answer: &Answer) -> Option<u64> {
     let document = Document::parse(answer.body.expose()).ok()?;
@@ -88,6 +103,18 @@ mod tests {
         for (status, body, kind, text) in cases {
             let error = of_login(&answer(status, &body), "op", "https://l", "hint");
             assert_eq!((error.kind(), error.to_string()), (kind, format!("https://l answered {status}: {text}")));
+        }
+    }
+
+    #[test]
+    fn the_metadata_service_is_not_judged_as_a_login_service() {
+        use ErrorKind::{Throttled, Unauthenticated, Unavailable};
+        let cases =
+            [(400, Unauthenticated), (404, Unavailable), (410, Unavailable), (429, Throttled), (500, Unavailable)];
+        for (status, kind) in cases {
+            let error = of_node(&answer(status, &json!({"error": "canary"})), "op", "http://169.254.169.254", "hint");
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(!error.to_string().contains("canary"), "{error}");
         }
     }
 }

@@ -16,7 +16,8 @@ use provider::{Credentials, Error, ErrorKind};
 use reqwest::Url;
 use secret::SecretBytes;
 
-use crate::http::{Answer, Http, Request, form};
+use crate::http::{Answer, Http, Request, TOTAL_TIMEOUT, form};
+use crate::lifetime;
 
 const LOGIN: &str = "Login";
 /// Whom a service account's token is for, beside the audiences that the store adds.
@@ -28,6 +29,8 @@ pub(crate) const TENANT_ANNOTATION: &str = "azure.workload.identity/tenant-id";
 const UNSAID: Duration = Duration::from_secs(300);
 /// The instance metadata service, the same on every node of every cloud.
 pub(crate) const METADATA: &str = "http://169.254.169.254";
+/// What it knows without asking anybody it says in this time, or it isn't there.
+const NEAR: Duration = Duration::from_secs(5);
 
 /// A token as it was granted.
 pub(crate) struct Lease {
@@ -104,14 +107,22 @@ pub(crate) fn is_id(text: &str) -> bool {
     fits && text.bytes().any(|b| b.is_ascii_alphanumeric())
 }
 
+/// An id of a client or its tenant, and what said it, for errors.
+pub(crate) type Said<'s> = (&'s str, &'s str);
+/// What may say an id.
+pub(crate) const CLIENT_OF_ACCOUNT: &str = "the annotation azure.workload.identity/client-id of the service account";
+pub(crate) const TENANT_OF_ACCOUNT: &str = "the annotation azure.workload.identity/tenant-id of the service account";
+pub(crate) const CLIENT_OF_POD: &str = "the environment variable AZURE_CLIENT_ID";
+pub(crate) const TENANT_OF_POD: &str = "the environment variable AZURE_TENANT_ID";
+
 /// Checks the ids of a client and its tenant, which become parts of URLs and of errors.
 ///
 /// # Errors
-/// `Invalid`, with the id.
-pub(crate) fn check_ids(tenant: &str, client: &str) -> Result<(), Error> {
-    for (what, id) in [("tenant", tenant), ("client", client)] {
+/// `Invalid`, with what said the id, and the id.
+pub(crate) fn check_ids(tenant: Said<'_>, client: Said<'_>) -> Result<(), Error> {
+    for (what, (id, from)) in [("tenant", tenant), ("client", client)] {
         if !is_id(id) {
-            return Err(invalid(format!("{} is not the id of a {what}", gojson::quote(id))));
+            return Err(invalid(format!("{from}: {} is not the id of a {what}", gojson::quote(id))));
         }
     }
     Ok(())
@@ -147,7 +158,7 @@ pub(crate) async fn log_in(http: &Http, client: &Client<'_>, proof: Proof, resou
     let place = format!("cannot log in to Entra ID as client {id} of tenant {tenant}");
     let answer =
         http.send(request).await.map_err(|e| e.into_error(LOGIN, &origin, authority.setting).context(&place))?;
-    granted(&answer, &origin, hint).map_err(|error| error.context(place))
+    granted(&answer, &origin, || error::of_login(&answer, LOGIN, &origin, hint)).map_err(|error| error.context(place))
 }
 
 /// Gets an identity of the node a token for `resource`. `setting` is what has it asked, for errors, and `which` what says
@@ -173,9 +184,10 @@ pub(crate) async fn managed_identity(
     }
     let place = "cannot get a token of the managed identity";
     let setting = format!("that the nodes have an identity, {setting}, and NetworkPolicies");
-    let answer = ask_node(http, url, &setting).await.map_err(|error| error.context(place))?;
+    let answer = ask_node(http, url, TOTAL_TIMEOUT, &setting).await.map_err(|error| error.context(place))?;
     let hint = format!("check that the identity is assigned to the nodes, and {which}");
-    granted(&answer, &metadata.origin().ascii_serialization(), &hint).map_err(|error| error.context(place))
+    let origin = metadata.origin().ascii_serialization();
+    granted(&answer, &origin, || error::of_node(&answer, LOGIN, &origin, &hint)).map_err(|error| error.context(place))
 }
 
 /// The cloud that the node is in, in the metadata service's words, if it says so.
@@ -184,7 +196,7 @@ pub(crate) async fn managed_identity(
 pub(crate) async fn cloud_of_node(http: &Http, metadata: &Url) -> Option<String> {
     let mut url = below(metadata, &["metadata", "instance"]);
     url.query_pairs_mut().append_pair("api-version", "2021-02-01").append_pair("format", "json");
-    let answer = ask_node(http, url, "").await.ok()?;
+    let answer = ask_node(http, url, NEAR, "").await.ok()?;
     let document = Document::parse(answer.body.expose()).ok()?;
     let compute = document.member(document.root(), "compute")?;
     match document.item(document.member(compute, "azEnvironment")?) {
@@ -193,16 +205,17 @@ pub(crate) async fn cloud_of_node(http: &Http, metadata: &Url) -> Option<String>
     }
 }
 
-async fn ask_node(http: &Http, url: Url, setting: &str) -> Result<Answer, Error> {
+async fn ask_node(http: &Http, url: Url, timeout: Duration, setting: &str) -> Result<Answer, Error> {
     let origin = url.origin().ascii_serialization();
     let mut request = Request::new(Method::GET, url);
+    request.timeout = timeout;
     request.headers.insert(HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
     http.send(request).await.map_err(|failure| failure.into_error(LOGIN, &origin, setting))
 }
 
-fn granted(answer: &Answer, origin: &str, hint: &str) -> Result<Lease, Error> {
+fn granted(answer: &Answer, origin: &str, failure: impl FnOnce() -> Error) -> Result<Lease, Error> {
     if !answer.status.is_success() {
-        return Err(error::of_login(answer, LOGIN, origin, hint));
+        return Err(failure());
     }
     lease(answer).ok_or_else(|| {
         Error::new(
@@ -224,7 +237,7 @@ fn lease(answer: &Answer) -> Option<Lease> {
         Some(Item::Null | Item::Bool(_) | Item::Array(_) | Item::Object(_)) | None => None,
     };
     let token = Some(token).filter(|token| !token.is_empty())?;
-    Some(Lease { token: SecretBytes::from(token), lifetime: seconds.map_or(UNSAID, Duration::from_secs) })
+    Some(Lease { token: SecretBytes::from(token), lifetime: seconds.map_or(UNSAID, lifetime::of_seconds) })
 }
 
 fn below(url: &Url, segments: &[&str]) -> Url {
@@ -262,6 +275,24 @@ mod tests {
         ];
         for (authority, tenant, want) in cases {
             assert_eq!(token_url(&authority.parse().unwrap(), tenant).as_str(), want);
+        }
+    }
+
+    #[test]
+    fn a_lease_is_read_from_the_answer() {
+        let cases = [
+            (r#"{"access_token":"t","expires_in":3599}"#, Some(3599)),
+            (r#"{"access_token":"t","expires_in":"3599"}"#, Some(3599)),
+            (r#"{"access_token":"t","expires_in":18446744073709551615}"#, Some(31_536_000)),
+            (r#"{"access_token":"t","expires_in":-1}"#, Some(300)),
+            (r#"{"access_token":"t"}"#, Some(300)),
+            (r#"{"access_token":""}"#, None),
+            ("<html>", None),
+        ];
+        for (body, want) in cases {
+            let (status, headers) = (http::StatusCode::OK, http::HeaderMap::new());
+            let answer = Answer { status, headers, body: SecretBytes::from(body) };
+            assert_eq!(lease(&answer).map(|lease| lease.lifetime.as_secs()), want, "{body}");
         }
     }
 

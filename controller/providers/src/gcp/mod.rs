@@ -58,7 +58,7 @@ pub(crate) async fn open(spec: &GcpSmProvider, cx: &OpenContext<'_>) -> Result<B
     }
     let http = cx.http.get(&TlsSettings::default())?;
     let Settings { login, project, location, falls_back, endpoint } = settings;
-    let authority = Authority::new(http.clone(), Arc::clone(&cx.credentials), &cx.environment.gcp, AUTH)?;
+    let authority = Authority::new(http.clone(), Arc::clone(&cx.credentials), cx.environment, AUTH)?;
     let login = login.open(&authority).await.map_err(|e| e.context("failed to create GCP secretmanager client"))?;
     let project = match project.or_else(|| login.project()) {
         Some(project) => project,

@@ -45,6 +45,12 @@ struct Token {
     expires_at: Option<Instant>,
 }
 
+impl Token {
+    fn is_alive(&self, now: Instant) -> bool {
+        self.expires_at.is_none_or(|at| now < at)
+    }
+}
+
 /// A token for one request.
 #[derive(Clone)]
 pub(super) struct Bearer {
@@ -67,7 +73,8 @@ impl Session {
     pub(super) async fn bearer(&self) -> Result<Bearer, Error> {
         let mut held = self.held.lock().await;
         let now = Instant::now();
-        if held.token.as_ref().is_none_or(|token| token.refresh_at.is_some_and(|at| at <= now)) {
+        if held.token.as_ref().is_none_or(|token| !token.is_alive(now) || token.refresh_at.is_some_and(|at| at <= now))
+        {
             self.refresh(&mut held, now).await?;
         }
         Ok(held.bearer())
@@ -97,15 +104,21 @@ impl Session {
         {
             return Err(error.clone());
         }
+        if let Some(token) = &mut held.token {
+            // Set before the login: whoever gives up waiting for it doesn't have the next one wait as well.
+            token.refresh_at = Some(now + RENEWAL_PAUSE);
+        }
         let Err(error) = self.replace(held).await else { return Ok(()) };
+        // It may have taken longer than the pause.
+        let now = Instant::now();
         match &mut held.token {
-            Some(token) if token.expires_at.is_none_or(|at| Instant::now() < at) => {
+            Some(token) if token.is_alive(now) => {
                 tracing::debug!(error = %error, "the access token can't be replaced yet; it is still good");
                 token.refresh_at = Some(now + RENEWAL_PAUSE);
                 Ok(())
             }
             Some(_) | None => {
-                held.failure = Some((Instant::now(), error.clone()));
+                held.failure = Some((now, error.clone()));
                 Err(error)
             }
         }

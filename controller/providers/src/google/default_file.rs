@@ -10,7 +10,7 @@ use reqwest::Url;
 use secret::SecretBytes;
 use serde::Deserialize;
 
-use super::federation::{ExternalAccount, Rules};
+use super::federation::{ExternalAccount, Rules, secret_text};
 use super::key::ServiceAccountKey;
 use super::{Ask, Authority, FORM, Granted, invalid};
 use crate::http::{form, url};
@@ -49,10 +49,10 @@ impl FileCredentials {
             type_: String,
             #[serde(default)]
             client_id: String,
-            #[serde(default)]
-            client_secret: String,
-            #[serde(default)]
-            refresh_token: String,
+            #[serde(default, deserialize_with = "secret_text")]
+            client_secret: SecretBytes,
+            #[serde(default, deserialize_with = "secret_text")]
+            refresh_token: SecretBytes,
         }
         let file: File =
             serde_json::from_slice(json).map_err(|_| invalid("Open", "it is not the JSON of credentials"))?;
@@ -63,8 +63,8 @@ impl FileCredentials {
             }
             "authorized_user" => Ok(Self::User(Box::new(User {
                 client: file.client_id,
-                secret: SecretBytes::from(file.client_secret),
-                refresh: SecretBytes::from(file.refresh_token),
+                secret: file.client_secret,
+                refresh: file.refresh_token,
                 token_url: url("https://oauth2.googleapis.com/token", "token_uri")?,
             }))),
             other => {

@@ -6,6 +6,7 @@
 //!
 //! Source: Google, "Workload Identity Federation"; AIP-4117 for the file; RFC 8693 for the exchange.
 
+use std::path::Path;
 use std::time::Duration;
 
 use api::provider::gcpsm::{GcpAwsCredentials, GcpCredentialConfigRef, GcpWorkloadIdentityFederation};
@@ -16,7 +17,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use provider::Error;
 use reqwest::Url;
-use serde::Deserialize;
+use secret::SecretBytes;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::subject::{CredentialSource, Subject};
@@ -25,6 +27,7 @@ use super::{
     impersonation, invalid,
 };
 use crate::http::{form, url};
+use crate::lifetime;
 
 const OPERATION: &str = "Token";
 const AWS_REQUEST: &str = "urn:ietf:params:aws:token-type:aws4_request";
@@ -91,8 +94,9 @@ impl Federation {
     /// Reads and checks the configuration, if it is one.
     pub(super) async fn open(self, authority: &Authority) -> Result<ExternalAccount, Error> {
         let Self { subject, audience, email, endpoint } = self;
-        let acting = email.as_deref().map(acting_url).transpose()?;
         let setting = format!("{}.workloadIdentityFederation", authority.field);
+        let acting = email.as_deref().map(|email| acting_url(email, &format!("{setting}.gcpServiceAccountEmail")));
+        let acting = acting.transpose()?;
         let plain = |subject: Subject, token_type: &str| -> Result<ExternalAccount, Error> {
             Ok(ExternalAccount {
                 audience: audience.clone().unwrap_or_default(),
@@ -134,8 +138,8 @@ async fn config(reference: GcpCredentialConfigRef, authority: &Authority) -> Res
     authority.credentials.certificate_authority(&place).await
 }
 
-fn acting_url(email: &str) -> Result<Url, Error> {
-    let url = impersonation::url_of(email, "generateAccessToken")?;
+fn acting_url(email: &str, from: &str) -> Result<Url, Error> {
+    let url = impersonation::url_of(email, from, "generateAccessToken")?;
     matches(url.as_str(), ACTING_URL, "service_account_impersonation_url")?;
     Ok(url)
 }
@@ -162,6 +166,14 @@ impl Rules<'_> {
         match self {
             Self::Store { endpoint: _, setting } => setting,
             Self::Operator => default_file::FILE,
+        }
+    }
+
+    /// An operator may well name private endpoints.
+    fn check(&self, text: &str, pattern: &str, field: &str) -> Result<(), Error> {
+        match self {
+            Self::Store { endpoint: _, setting: _ } => matches(text, pattern, field),
+            Self::Operator => Ok(()),
         }
     }
 }
@@ -193,7 +205,8 @@ struct File {
     service_account_impersonation_url: String,
     service_account_impersonation: Impersonation,
     client_id: String,
-    client_secret: String,
+    #[serde(deserialize_with = "secret_text")]
+    client_secret: SecretBytes,
     workforce_pool_user_project: String,
     universe_domain: String,
     credential_source: Option<CredentialSource>,
@@ -203,6 +216,21 @@ struct File {
 #[serde(default)]
 struct Impersonation {
     token_lifetime_seconds: Option<u64>,
+}
+
+/// A text that is wiped when it is dropped.
+pub(super) fn secret_text<'de, D: Deserializer<'de>>(text: D) -> Result<SecretBytes, D::Error> {
+    String::deserialize(text).map(SecretBytes::from)
+}
+
+/// What a client shows. Source: RFC 6749, section 2.3.1.
+fn basic(id: &str, secret: &SecretBytes) -> Result<HeaderValue, Error> {
+    let pair = SecretBytes::new([id.as_bytes(), b":", secret.expose()].concat());
+    let pair = SecretBytes::from(STANDARD.encode(pair.expose()));
+    let text = SecretBytes::new([b"Basic ", pair.expose()].concat());
+    let mut header = HeaderValue::from_bytes(text.expose()).map_err(|_| refused("client_id"))?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 fn or<'t>(given: &'t str, default: &'t str) -> &'t str {
@@ -229,7 +257,7 @@ impl ExternalAccount {
         let acting = match file.service_account_impersonation_url.as_str() {
             "" => None,
             text => {
-                matches(text, ACTING_URL, "service_account_impersonation_url")?;
+                rules.check(text, ACTING_URL, "service_account_impersonation_url")?;
                 Some(url(text, "service_account_impersonation_url")?)
             }
         };
@@ -237,8 +265,8 @@ impl ExternalAccount {
         let (token, info) =
             (format!("https://sts.{universe}/v1/token"), format!("https://sts.{universe}/v1/introspect"));
         let token = or(&file.token_url, &token);
-        matches(token, TOKEN_URL, "token_url")?;
-        matches(or(&file.token_info_url, &info), INFO_URL, "token_info_url")?;
+        rules.check(token, TOKEN_URL, "token_url")?;
+        rules.check(or(&file.token_info_url, &info), INFO_URL, "token_info_url")?;
         let token_url = url(token, "token_url")?;
         let source = file.credential_source.ok_or_else(|| refused("credential_source is missing"))?;
         let subject = Subject::of(source, rules)?;
@@ -248,31 +276,37 @@ impl ExternalAccount {
             return Err(refused(format!("token_url: with credential_source it must be at {GOOGLE}")));
         }
         let is_aws = matches!(subject, Subject::AwsMachine(_));
-        let client = (!file.client_id.is_empty()).then(|| {
-            let mut header = HeaderValue::from_str(&format!(
-                "Basic {}",
-                STANDARD.encode(format!("{}:{}", file.client_id, file.client_secret))
-            ));
-            header.iter_mut().for_each(|header| header.set_sensitive(true));
-            header
-        });
+        let client = (!file.client_id.is_empty()).then(|| basic(&file.client_id, &file.client_secret));
         Ok(Self {
             audience: audience.to_owned(),
             token_type: or(&file.subject_token_type, if is_aws { AWS_REQUEST } else { JWT }).to_owned(),
             token_url,
             acting,
-            lifetime: file.service_account_impersonation.token_lifetime_seconds.map_or(LIFETIME, Duration::from_secs),
-            client: client.transpose().map_err(|_| refused("client_id"))?,
+            lifetime: file.service_account_impersonation.token_lifetime_seconds.map_or(LIFETIME, lifetime::of_seconds),
+            client: client.transpose()?,
             user_project: Some(file.workforce_pool_user_project).filter(|project| !project.is_empty()),
             subject,
             setting: rules.setting().to_owned(),
         })
     }
 
-    /// The service account of Google that the configuration acts as.
-    pub(super) fn acts_as(&self) -> Option<String> {
-        let last = self.acting.as_ref()?.path_segments()?.next_back()?;
-        last.split_once(':').map(|(email, _)| email.to_owned())
+    /// The file that the token comes from, if it is one.
+    pub(super) fn token_file(&self) -> Option<&Path> {
+        match &self.subject {
+            Subject::File { path, field: _, guarded: _ } => Some(path),
+            Subject::Account(_)
+            | Subject::AwsSecret(_)
+            | Subject::AwsMachine(_)
+            | Subject::Url { url: _, headers: _, field: _ } => None,
+        }
+    }
+
+    /// Where ID tokens of the service account are asked for that the configuration acts as.
+    pub(super) fn id_token_url(&self) -> Option<Url> {
+        let mut url = self.acting.clone()?;
+        let path = format!("{}:generateIdToken", url.path().strip_suffix(":generateAccessToken")?);
+        url.set_path(&path);
+        Some(url)
     }
 
     pub(super) async fn grant(&self, authority: &Authority) -> Result<Granted, Error> {
@@ -309,7 +343,10 @@ impl ExternalAccount {
             (Some(url), _) => Ok(Some(url.clone())),
             (None, Subject::Account(account)) => {
                 let annotations = authority.credentials.service_account_annotations(account).await?;
-                annotations.get(ACTS_AS).filter(|email| !email.is_empty()).map(|email| acting_url(email)).transpose()
+                let from =
+                    format!("the annotation {ACTS_AS} of the service account in {}.serviceAccountRef", self.setting);
+                let email = annotations.get(ACTS_AS).filter(|email| !email.is_empty());
+                email.map(|email| acting_url(email, &from)).transpose()
             }
             (
                 None,
@@ -410,10 +447,19 @@ mod tests {
         for patch in [
             json!({"credential_source": {"file": "/any"}}),
             json!({"token_url": "https://sts.example.org/v1/token"}),
+            json!({"token_url": "https://sts-private.p.googleapis.com/v1/token"}),
+            json!({"token_url": "https://proxy.example.org:8443/sts/token", "token_info_url": "https://proxy.example.org/i"}),
+            json!({"service_account_impersonation_url": "https://iam.example.org/v1/projects/-/serviceAccounts/a@p.iam.gserviceaccount.com:generateAccessToken"}),
             json!({"credential_source": {"url": "https://other.example.org"}}),
         ] {
             parse(patch.clone(), &Rules::Operator).unwrap_or_else(|error| panic!("{patch}: {error}"));
         }
-        assert!(parse(json!({"credential_source": {"executable": {}}}), &Rules::Operator).is_err());
+        for patch in [
+            json!({"credential_source": {"executable": {}}}),
+            json!({"token_url": "no URL"}),
+            json!({"service_account_impersonation_url": "no URL"}),
+        ] {
+            assert!(parse(patch.clone(), &Rules::Operator).is_err(), "{patch}");
+        }
     }
 }

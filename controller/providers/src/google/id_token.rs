@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::default_file::{self, FileCredentials};
 use super::federation::ExternalAccount;
-use super::impersonation::{self, Call};
+use super::impersonation::Call;
 use super::{Authority, metadata};
 
 const OPERATION: &str = "GenerateIdToken";
@@ -35,15 +35,14 @@ pub(crate) async fn own(audience: &str, authority: &Authority) -> Result<SecretB
 
 /// Of the service account that a federation acts as.
 async fn of_external(account: &ExternalAccount, audience: &str, authority: &Authority) -> Result<SecretBytes, Error> {
-    let Some(email) = account.acts_as() else {
+    let Some(url) = account.id_token_url() else {
         let text = format!(
             "{}: only a service account gets ID tokens; set service_account_impersonation_url",
             default_file::FILE
         );
         return Err(Error::new(ErrorKind::Unsupported, OPERATION, text));
     };
-    let url = &impersonation::url_of(&email, "generateIdToken")?;
     let token = &account.grant(authority).await?.token;
     let body = json!({"audience": audience, "includeEmail": true});
-    Call { operation: OPERATION, url, token, body, answer: "token", hint: HINT }.send(authority).await
+    Call { operation: OPERATION, url: &url, token, body, answer: "token", hint: HINT }.send(authority).await
 }

@@ -21,22 +21,22 @@ const HOST: &str = "https://iamcredentials.googleapis.com";
 const HINT: &str = "that the Google service account exists and lets this identity act as it \
                     (roles/iam.workloadIdentityUser or roles/iam.serviceAccountTokenCreator)";
 
-/// A token of the service account with this address.
+/// A token of the service account with this address. `from` is what named it, for errors.
 pub(super) async fn grant(
     email: &str,
+    from: &str,
     token: &SecretBytes,
     lifetime: Duration,
     authority: &Authority,
 ) -> Result<Granted, Error> {
-    by_url(&url_of(email, "generateAccessToken")?, token, lifetime, authority).await
+    by_url(&url_of(email, from, "generateAccessToken")?, token, lifetime, authority).await
 }
 
-/// The address of a call about one service account.
-pub(super) fn url_of(email: &str, call: &str) -> Result<Url, Error> {
+/// The address of a call about one service account. `from` is what named it, for errors.
+pub(super) fn url_of(email: &str, from: &str, call: &str) -> Result<Url, Error> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b':');
     if !email.contains('@') || !email.bytes().all(good) {
-        let text = "the Google service account to act as is no address such as name@project.iam.gserviceaccount.com; \
-                    check the annotation iam.gke.io/gcp-service-account and gcpServiceAccountEmail";
+        let text = format!("{from}: this is no service account's address such as name@project.iam.gserviceaccount.com");
         return Err(invalid(OPERATION, text));
     }
     url(&format!("{HOST}/v1/projects/-/serviceAccounts/{email}:{call}"), "iamcredentials")

@@ -19,6 +19,7 @@ use rustls_pki_types::pem::PemObject;
 use secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::{Ask, Authority, FORM, Granted, LIFETIME, SCOPE, error, invalid, now, seconds};
 use crate::http::{form, url};
@@ -70,7 +71,8 @@ impl ServiceAccountKey {
             return Err(bad("'client_email' is missing"));
         }
         let der = PrivateKeyDer::from_pem_slice(pem.expose()).map_err(|_| bad("'private_key' is not a key in PEM"))?;
-        let pair = match &der {
+        let der = Zeroizing::new(der);
+        let pair = match &*der {
             PrivateKeyDer::Pkcs8(der) => KeyPair::from_pkcs8(der.secret_pkcs8_der()).ok(),
             PrivateKeyDer::Pkcs1(der) => KeyPair::from_der(der.secret_pkcs1_der()).ok(),
             _ => None,

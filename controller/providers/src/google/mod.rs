@@ -29,8 +29,9 @@ use reqwest::Url;
 use secret::SecretBytes;
 use serde::Deserialize;
 
-use crate::environment::GcpEnvironment;
+use crate::environment::{Environment, GcpEnvironment};
 use crate::http::{Answer, Http, Request, bearer, url};
+use crate::lifetime;
 use default_file::FileCredentials;
 use federation::{ExternalAccount, Federation};
 use key::ServiceAccountKey;
@@ -91,6 +92,8 @@ pub(crate) struct Authority {
     iam: Option<Url>,
     metadata: Url,
     file: Option<PathBuf>,
+    /// See `Environment::identity_files`.
+    identity_files: Vec<PathBuf>,
     /// Where the settings are that say how to log in, for errors: `spec.provider.gcpsm.auth`.
     field: &'static str,
 }
@@ -181,7 +184,7 @@ impl Authority {
     pub(crate) fn new(
         http: Http,
         credentials: Arc<dyn Credentials>,
-        environment: &GcpEnvironment,
+        environment: &Environment,
         field: &'static str,
     ) -> Result<Self, Error> {
         let GcpEnvironment {
@@ -191,7 +194,7 @@ impl Authority {
             iam_credentials_endpoint,
             metadata_host,
             application_credentials,
-        } = environment;
+        } = &environment.gcp;
         let given = |text: &Option<String>, name: &str| {
             text.as_ref().map(|text| url(text, &format!("the environment variable {name}"))).transpose()
         };
@@ -208,6 +211,7 @@ impl Authority {
             iam: given(iam_credentials_endpoint, "GCP_IAMCREDENTIALS_ENDPOINT")?,
             metadata: url(&format!("http://{host}"), "the environment variable GCE_METADATA_HOST")?,
             file: application_credentials.clone(),
+            identity_files: environment.identity_files.clone(),
             field,
         })
     }
@@ -255,7 +259,7 @@ fn granted(answer: &Answer, operation: &'static str, origin: &str) -> Result<Gra
     let Some(Body { access_token, expires_in }) = body.filter(|body| !body.access_token.is_empty()) else {
         return Err(error::no_token(operation, origin));
     };
-    let lifetime = expires_in.and_then(|seconds| seconds.as_u64()).map_or(UNSAID_LIFETIME, Duration::from_secs);
+    let lifetime = expires_in.and_then(|seconds| seconds.as_u64()).map_or(UNSAID_LIFETIME, lifetime::of_seconds);
     Ok(Granted { token: SecretBytes::from(access_token.into_owned()), lifetime })
 }
 
@@ -276,6 +280,7 @@ mod tests {
     fn a_token_is_read_from_the_answer() {
         let cases = [
             (r#"{"access_token":"t","expires_in":3599,"token_type":"Bearer"}"#, Some(3599)),
+            (r#"{"access_token":"t","expires_in":18446744073709551615}"#, Some(31_536_000)),
             (r#"{"access_token":"t"}"#, Some(300)),
             (r#"{"access_token":"t","expires_in":-1}"#, Some(300)),
             (r#"{"access_token":""}"#, None),

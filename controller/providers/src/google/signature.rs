@@ -74,7 +74,8 @@ impl SignedIn {
         authority: &Authority,
     ) -> Result<SecretBytes, Error> {
         let Self { email, granted } = self;
-        let url = &impersonation::url_of(email, "signJwt")?;
+        // One that acts was checked before.
+        let url = &impersonation::url_of(email, "'client_email' of the key", "signJwt")?;
         let claims = claims(email, audience, seconds(now()), lifetime).to_string();
         let body = json!({"payload": claims});
         let token = &granted.token;

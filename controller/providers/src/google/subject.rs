@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::aws::{self, MachineCredentials};
+use super::default_file::{self, FileCredentials};
 use super::federation::{Rules, refused};
 use super::{ACCOUNT_TOKEN_LIFETIME, Authority, invalid, metadata};
 use crate::http::{Request, url};
@@ -25,7 +26,8 @@ use crate::http::{Request, url};
 const OPERATION: &str = "Token";
 /// A token is no longer than this.
 const LONGEST_FILE: u64 = 64 << 10;
-/// Where a store's configuration must not read: the operator's own identity, and what the kernel shows of it.
+/// Where a store's configuration must not read, beside what the environment names: the operator's own identity, and what
+/// the kernel shows of it.
 const OWN: [&str; 4] = ["/var/run/secrets/kubernetes.io", "/proc", "/sys", "/dev"];
 
 /// Whose token is exchanged.
@@ -147,7 +149,8 @@ impl Subject {
             }
             Self::AwsMachine(machine) => machine.subject_token(audience, authority).await,
             Self::File { path, field, guarded } => {
-                token_of(&read(path, *guarded).await?, field.as_deref(), "credential_source.file")
+                let own = if *guarded { Some(own_files(authority).await) } else { None };
+                token_of(&read(path, own.as_deref()).await?, field.as_deref(), "credential_source.file")
             }
             Self::Url { url, headers, field } => {
                 let mut request = Request::new(Method::GET, url.clone());
@@ -159,19 +162,29 @@ impl Subject {
     }
 }
 
-/// The bytes of a small file.
-async fn read(path: &Path, guarded: bool) -> Result<SecretBytes, Error> {
+/// Where a store's configuration must not read.
+async fn own_files(authority: &Authority) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = OWN.iter().map(PathBuf::from).collect();
+    files.extend_from_slice(&authority.identity_files);
+    if let Some(file) = &authority.file {
+        files.push(file.clone());
+        if let Ok(FileCredentials::External(account)) = default_file::read(file).await {
+            files.extend(account.token_file().map(Path::to_owned));
+        }
+    }
+    files
+}
+
+/// The bytes of a small file that is none of `own` nor below one.
+async fn read(path: &Path, own: Option<&[PathBuf]>) -> Result<SecretBytes, Error> {
     let unreadable = || invalid(OPERATION, "credential_source.file: the controller's pod has no such readable file");
     let real = tokio::fs::canonicalize(path).await.map_err(|_| unreadable())?;
-    if guarded {
-        for own in OWN {
-            let own = Path::new(own);
-            let resolved = tokio::fs::canonicalize(own).await.unwrap_or_else(|_| own.to_owned());
-            if real.starts_with(own) || real.starts_with(resolved) {
-                let text = "credential_source.file: this file is the operator's own; mount a token of its own for this \
-                            store, or use serviceAccountRef";
-                return Err(invalid(OPERATION, text));
-            }
+    for own in own.unwrap_or_default() {
+        let resolved = tokio::fs::canonicalize(own).await.unwrap_or_else(|_| own.clone());
+        if real.starts_with(own) || real.starts_with(resolved) {
+            let text = "credential_source.file: this file is the operator's own; mount a token of its own for this \
+                        store, or use serviceAccountRef";
+            return Err(invalid(OPERATION, text));
         }
     }
     let facts = tokio::fs::metadata(&real).await.map_err(|_| unreadable())?;
@@ -216,8 +229,9 @@ mod tests {
             (link.as_path(), true, Some("the operator's own")),
             (link.as_path(), false, None),
         ];
+        let own = OWN.map(PathBuf::from);
         for (path, guarded, want) in cases {
-            let got = read(path, guarded).await;
+            let got = read(path, guarded.then_some(own.as_slice())).await;
             match (&got, want) {
                 (Ok(_), None) => {}
                 (Err(error), Some(text)) => assert!(error.to_string().contains(text), "{error}"),

@@ -59,9 +59,14 @@ pub(super) async fn act(
     match email {
         // Google's roles can be given to the Kubernetes service account itself.
         None => Ok(bound),
-        Some(email) => impersonation::grant(email, &bound.token, LIFETIME, authority)
-            .await
-            .map_err(|e| e.context("unable to generate gcp access token")),
+        Some(email) => {
+            let from = format!(
+                "the annotation {ACTS_AS} of the service account in {}.workloadIdentity.serviceAccountRef",
+                authority.field
+            );
+            let granted = impersonation::grant(email, &from, &bound.token, LIFETIME, authority).await;
+            granted.map_err(|e| e.context("unable to generate gcp access token"))
+        }
     }
 }
 

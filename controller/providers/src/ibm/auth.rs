@@ -4,7 +4,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -19,6 +18,7 @@ use super::error;
 use super::wire::{Wire, below};
 use crate::bearer::{Grant, Login};
 use crate::http::{Answer, form};
+use crate::lifetime;
 
 const LOGIN: &str = "Login";
 const API_KEY: &[u8] = b"urn:ibm:params:oauth:grant-type:apikey";
@@ -102,7 +102,7 @@ fn grant(answer: &Answer) -> Option<Grant> {
     let root = document.root();
     let Item::Text(token) = document.item(document.member(root, "access_token")?) else { return None };
     let lifetime = match document.member(root, "expires_in").map(|id| document.item(id)) {
-        Some(Item::Number(seconds)) => Some(Duration::from_secs(seconds.parse().ok()?)),
+        Some(Item::Number(seconds)) => Some(lifetime::of_seconds(seconds.parse().ok()?)),
         Some(Item::Null | Item::Bool(_) | Item::Text(_) | Item::Array(_) | Item::Object(_)) | None => None,
     };
     (!token.is_empty()).then(|| Grant { token: SecretBytes::from(token), lifetime })
@@ -164,6 +164,7 @@ mod tests {
     fn a_grant_is_read_from_the_answer() {
         let cases = [
             (r#"{"access_token":"t","expires_in":3600,"token_type":"Bearer"}"#, Some(Some(3600))),
+            (r#"{"access_token":"t","expires_in":18446744073709551615}"#, Some(Some(31_536_000))),
             (r#"{"access_token":"t"}"#, Some(None)),
             (r#"{"access_token":"t","expires_in":-1}"#, None),
             (r#"{"access_token":""}"#, None),

@@ -16,6 +16,7 @@ use super::product::Peer;
 use super::wire::{Call, Wire};
 use crate::google::Authority;
 use crate::http::Answer;
+use crate::lifetime;
 
 const LOGIN: &str = "Login";
 const LOOKUP: &str = "LookupSelf";
@@ -114,8 +115,9 @@ pub(super) async fn certificate(wire: &Wire, mount: &[String], role: Option<&str
 /// An identity of Google. Source: Vault HTTP API, "Google Cloud auth method, login".
 pub(super) async fn gcp(wire: &Wire, gcp: &Gcp, google: &Authority) -> Result<Lease, Error> {
     let jwt = gcp.jwt(&wire.address(), google).await?;
-    let hint = "check spec.provider.vault.auth.gcp (path, role), the role's type (iam for secretRef and workloadIdentity, gce \
-                for the identity of a machine) and which service accounts or instances it admits";
+    let hint = "check spec.provider.vault.auth.gcp (path, role), the role's type (iam for secretRef and workloadIdentity; for \
+                the controller's own identity gce on a virtual machine, iam with max_jwt_exp=1h in a pod of GKE with workload \
+                identity) and which service accounts or instances it admits";
     log_in(wire, &gcp.mount, &[], &[("jwt", jwt.expose()), ("role", gcp.role.as_bytes())], hint).await
 }
 
@@ -222,7 +224,7 @@ fn lease(answer: &Answer) -> Option<Lease> {
     if token.is_empty() {
         return None;
     }
-    let lifetime = (seconds > 0).then(|| Duration::from_secs(seconds));
+    let lifetime = (seconds > 0).then(|| lifetime::of_seconds(seconds));
     Some(Lease { token: SecretBytes::from(token), lifetime, renewable })
 }
 
@@ -238,6 +240,7 @@ mod tests {
             (r#"{"auth":{"client_token":"t","lease_duration":60,"renewable":true}}"#, Some((Some(60), true))),
             (r#"{"auth":{"client_token":"t","lease_duration":0,"renewable":false}}"#, Some((None, false))),
             (r#"{"auth":{"client_token":"t"}}"#, Some((None, false))),
+            (r#"{"auth":{"client_token":"t","lease_duration":18446744073709551615}}"#, Some((Some(31_536_000), false))),
             (r#"{"auth":{"client_token":""}}"#, None),
             (r#"{"auth":null}"#, None),
             (r#"{"auth":{"client_token":"t","lease_duration":-1}}"#, None),

@@ -72,7 +72,7 @@ async fn connect(settings: Settings, cx: &OpenContext<'_>) -> Result<Option<Vaul
     let prover = if let Login::Iam(iam) = &settings.login { Some(iam.prover(cx).await?) } else { None };
     let google = if let Login::Gcp(_) = &settings.login {
         let http = cx.http.get(&TlsSettings::default())?;
-        Some(Authority::new(http, Arc::clone(&cx.credentials), &cx.environment.gcp, gcp::FIELD)?)
+        Some(Authority::new(http, Arc::clone(&cx.credentials), cx.environment, gcp::FIELD)?)
     } else {
         None
     };

@@ -188,17 +188,20 @@ impl LoggedIn {
     /// Renews the token, or logs in again, once two thirds of its life are over. Trouble doesn't show while it lives.
     async fn refresh(&self, wire: &Wire, held: &mut Held) -> Result<(), Error> {
         let now = Instant::now();
-        if held.refresh_at.is_none_or(|at| now < at) {
+        let alive = held.expires_at.is_none_or(|at| now < at);
+        if alive && held.refresh_at.is_none_or(|at| now < at) {
             return Ok(());
         }
-        let alive = held.expires_at.is_none_or(|at| now < at);
+        // Set before the login: whoever gives up waiting for it doesn't have the next one wait as well.
+        held.refresh_at = Some(now + RENEWAL_PAUSE);
         if alive && held.renewable && self.renew(wire, held, now).await {
             return Ok(());
         }
         match self.replace(wire, held).await {
             Err(error) if alive => {
                 tracing::debug!(error = %error, "the token can't be renewed yet; it is still good");
-                held.refresh_at = Some(now + RENEWAL_PAUSE);
+                // It may have taken longer than the pause.
+                held.refresh_at = Some(Instant::now() + RENEWAL_PAUSE);
                 Ok(())
             }
             done => done,

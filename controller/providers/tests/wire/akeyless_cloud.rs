@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -99,6 +101,65 @@ async fn google_says_who_the_controller_is() {
             assert_eq!(&claims[claim], value, "{signer}");
         }
         assert_eq!(claims.get("scope"), None);
+    }
+}
+
+#[tokio::test]
+async fn the_operators_file_may_name_private_endpoints_of_google() {
+    let directory = tempfile::tempdir().unwrap();
+    let google = Google::of(&[]);
+    let stub = beside(move |seen| match seen.path.as_str() {
+        "/theirs" => Some(Reply::text(200, "theirs")),
+        _ => google.login(seen),
+    })
+    .await;
+    let url = stub.url();
+    let file = json!({"type": "external_account", "audience": "a", "token_url": format!("{url}/v1/token"),
+        "credential_source": {"url": format!("{url}/theirs")}, "service_account_impersonation_url":
+        format!("{url}/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken")});
+    let path = directory.path().join("credentials");
+    std::fs::write(&path, file.to_string()).unwrap();
+    let mut opening = store(&url, "gcp", None, &[]);
+    let gcp = &mut opening.environment.gcp;
+    (gcp.sts_endpoint, gcp.iam_credentials_endpoint, gcp.application_credentials) = (None, None, Some(path));
+    let store = opening.open().await.unwrap();
+    assert_eq!(value(store.as_ref(), &reference("/one", None, None)).await.unwrap(), "v");
+    let (_, signer) = claims(login(&stub)["cloud-id"].as_str().unwrap());
+    assert_eq!(signer, EMAIL);
+}
+
+/// The cloud ids of all logins so far.
+fn cloud_ids(stub: &Stub) -> Vec<String> {
+    let logins = stub.seen().into_iter().filter(|seen| seen.line() == AUTH);
+    let id = |seen: Seen| STANDARD.decode(seen.json()["cloud-id"].as_str().unwrap()).unwrap();
+    logins.map(|seen| String::from_utf8(id(seen)).unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_login_shows_a_fresh_cloud_id() {
+    for kind in ["gcp", "azure_ad"] {
+        let (account, asked) = (Account::of(one()), AtomicUsize::new(0));
+        let stub = {
+            let account = Arc::clone(&account);
+            Stub::start(move |seen| {
+                let fresh = || format!("id-{}", asked.fetch_add(1, Ordering::SeqCst) + 1);
+                match seen.path.as_str() {
+                    path if path.contains("/default/identity?") => Reply::text(200, fresh()),
+                    path if path.starts_with("/metadata/identity/") => {
+                        Reply::json(200, json!({"access_token": fresh(), "expires_in": "3600"}))
+                    }
+                    _ => account.answer(seen),
+                }
+            })
+            .await
+        };
+        let store = store(&stub.url(), kind, None, &[]).open().await.unwrap();
+        let key = reference("/one", None, None);
+        assert_eq!(value(store.as_ref(), &key).await.unwrap(), "v");
+        account.revoked.store(1, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert_eq!(value(store.as_ref(), &key).await.unwrap(), "v");
+        assert_eq!(cloud_ids(&stub), ["id-1", "id-2"], "{kind}");
     }
 }
 
@@ -216,12 +277,55 @@ async fn azure_grants_a_token_to_the_controllers_own_identity() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_node_that_did_not_tell_its_cloud_is_asked_again_and_one_that_did_is_not() {
+    let second = Duration::from_secs(1);
+    type Case = (fn() -> Reply, Duration);
+    let cases: [Case; 4] = [
+        (|| Reply::text(429, "canary"), Duration::ZERO),
+        (|| Reply::text(404, "canary"), Duration::ZERO),
+        (|| Reply::text(200, "<html>"), Duration::ZERO),
+        (|| Reply::Hang, 5 * second),
+    ];
+    for (fault, delay) in cases {
+        let (account, asked) = (Account::of(one()), AtomicUsize::new(0));
+        let stub = {
+            let account = Arc::clone(&account);
+            let good = azure("AzureChinaCloud");
+            Stub::start(move |seen| match seen.path.starts_with("/metadata/instance") {
+                true if asked.fetch_add(1, Ordering::SeqCst) == 0 => fault(),
+                _ => good(seen).unwrap_or_else(|| account.answer(seen)),
+            })
+            .await
+        };
+        let mut opening = store(&stub.url(), "azure_ad", None, &[]);
+        opening.environment.azure.authority_host = None;
+        let store = opening.open().await.unwrap();
+        let began = tokio::time::Instant::now();
+        for number in 1..=3 {
+            assert_eq!(value(store.as_ref(), &reference("/one", None, None)).await.unwrap(), "v");
+            if number == 1 {
+                assert!((delay..delay + second).contains(&began.elapsed()), "{:?}", began.elapsed());
+            }
+            account.revoked.store(number, Ordering::SeqCst);
+            tokio::time::advance(11 * second).await;
+        }
+        let lines = stub.lines();
+        let resources: Vec<&str> = lines
+            .iter()
+            .filter_map(|line| line.split_once("&resource=https%3A%2F%2Fmanagement.")?.1.split('%').next())
+            .collect();
+        assert_eq!(resources, ["azure.com", "chinacloudapi.cn", "chinacloudapi.cn"]);
+        assert_eq!(lines.iter().filter(|line| line.contains("/metadata/instance")).count(), 2);
+    }
+}
+
 #[tokio::test]
 async fn what_an_identity_lacks_is_named() {
     let account = json!({"name": "s"});
     type Case<'c> = (&'c str, Option<&'c str>, Option<&'c Value>, Vec<(&'c str, &'c str)>, ErrorKind, &'c str);
     let failed = "authentication failed: Require Cloud ID: ";
-    let cases: [Case<'_>; 6] = [
+    let cases: [Case<'_>; 8] = [
         (
             "azure_ad",
             None,
@@ -237,7 +341,17 @@ async fn what_an_identity_lacks_is_named() {
             Some(&account),
             vec![],
             ErrorKind::Invalid,
-            "accessTypeParam: the Secret's value is not",
+            "spec.provider.akeyless.authSecretRef.secretRef.accessTypeParam: the Secret's value is not",
+        ),
+        // The annotation goes before it.
+        ("azure_ad", Some("a/b"), Some(&account), vec![CLIENT, TENANT], ErrorKind::Unauthenticated, "login refused"),
+        (
+            "azure_ad",
+            None,
+            Some(&account),
+            vec![("azure.workload.identity/client-id", "a/b"), TENANT],
+            ErrorKind::Invalid,
+            "the annotation azure.workload.identity/client-id of the service account: \"a/b\" is not the id of a client",
         ),
         ("azure_ad", None, Some(&account), vec![CLIENT, TENANT], ErrorKind::Unauthenticated, "login refused"),
         (

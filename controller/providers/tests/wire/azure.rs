@@ -151,7 +151,11 @@ async fn a_service_account_without_or_with_two_identities_is_refused_in_the_refe
             json!({"authSecretRef": {"clientId": secret("id")}}),
             "multiple clientID found. Check secretRef and serviceAccountRef",
         ),
-        (&[("client-id", "../x"), ("tenant-id", "t")][..], json!({}), "\"../x\" is not the id of a client"),
+        (
+            &[("client-id", "../x"), ("tenant-id", "t")][..],
+            json!({}),
+            "the annotation azure.workload.identity/client-id of the service account: \"../x\" is not the id of a client",
+        ),
     ];
     for (annotated, patch, text) in cases {
         let spec =

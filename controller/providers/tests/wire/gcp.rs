@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use provider::{Error, ErrorKind, Place, Provider, Push, Pushed, Removed, Source, Validation};
@@ -95,6 +95,39 @@ async fn a_token_is_replaced_before_its_end_and_trouble_shows_only_after_it() {
     *google.token_status.lock().unwrap() = None;
     tokio::time::advance(Duration::from_secs(2)).await;
     assert_eq!(get(store.as_ref(), "app").await.unwrap(), "v");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_hangs_delays_one_round_of_reads_while_the_token_lives() {
+    let second = Duration::from_secs(1);
+    let (google, hangs) = (app(), Arc::new(AtomicBool::new(false)));
+    let stub = {
+        let (google, hangs) = (Arc::clone(&google), Arc::clone(&hangs));
+        Stub::start(move |seen| match seen.path.as_str() {
+            "/token" if hangs.load(Ordering::SeqCst) => Reply::Hang,
+            _ => google.answer(seen),
+        })
+        .await
+    };
+    let store = keyed(&stub.url(), json!({})).open().await.unwrap();
+    let all = async || {
+        let began = tokio::time::Instant::now();
+        let reads = futures::future::join_all((0..20).map(|_| get(store.as_ref(), "app"))).await;
+        assert!(reads.into_iter().all(|v| v.unwrap() == "v"), "the token is still good");
+        began.elapsed()
+    };
+    all().await;
+    hangs.store(true, Ordering::SeqCst);
+    tokio::time::advance(3400 * second).await;
+    let given_up = tokio::time::timeout(3 * second, get(store.as_ref(), "app")).await;
+    assert!(given_up.is_err(), "it waits for the login");
+    assert!(all().await < second, "who gave up has the others not wait");
+    tokio::time::advance(11 * second).await;
+    assert!(all().await < 15 * second, "one waits");
+    assert!(all().await < second, "and then nobody");
+    tokio::time::advance(200 * second).await;
+    let error = get(store.as_ref(), "app").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "a dead token isn't used: {error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -299,6 +332,42 @@ async fn federation_takes_a_token_from_a_file_or_a_url_of_a_configuration() {
         let form = fields(&stub.seen()[0].body);
         assert_eq!(form["subject_token"], "mine");
         assert_eq!(form["subject_token_type"], "urn:ietf:params:oauth:token-type:id_token");
+    }
+}
+
+#[tokio::test]
+async fn a_stores_file_is_not_one_that_the_environment_names() {
+    type Named = fn(&mut providers::Environment, std::path::PathBuf);
+    let cases: [Option<Named>; 4] = [
+        None,
+        Some(|environment, file| environment.identity_files = vec!["/none".into(), file]),
+        Some(|environment, file| environment.gcp.application_credentials = Some(file)),
+        Some(|environment, file| {
+            let credentials = file.with_file_name("credentials");
+            std::fs::write(&credentials, external(json!({"file": file}))).unwrap();
+            environment.gcp.application_credentials = Some(credentials);
+        }),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let (file, sub) = (directory.path().join("token"), directory.path().join("sub"));
+    std::fs::write(&file, "mine").unwrap();
+    std::fs::create_dir(&sub).unwrap();
+    for (number, named) in cases.into_iter().enumerate() {
+        let stub = app().stub().await;
+        let around = json!({"file": sub.join("../token")});
+        let config = json!({"credConfig": {"name": "cfg", "key": "k", "namespace": "n"}});
+        let spec = json!({"auth": {"workloadIdentityFederation": config}});
+        let mut opening = store(&stub.url(), spec, Lookup::of(&[("cfg", &external(around))]));
+        if let Some(named) = named {
+            named(&mut opening.environment, file.clone());
+        }
+        let got = get(opening.open().await.unwrap().as_ref(), "app").await;
+        match got {
+            Ok(value) => assert_eq!((value.as_str(), number), ("v", 0)),
+            Err(error) => {
+                assert!(number > 0 && error.to_string().contains("this file is the operator's own"), "{error}")
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) struct World {
     renewable: bool,
     /// Status of anything but reads, if they shall fail.
     auth_status: Mutex<Option<u16>>,
+    /// Whether anything but reads stays without an answer.
+    auth_hangs: AtomicBool,
     denied_key: &'static str,
 }
 
@@ -36,6 +38,7 @@ impl World {
             lease: AtomicU64::new(lease),
             renewable,
             auth_status: Mutex::new(None),
+            auth_hangs: AtomicBool::new(false),
             denied_key: "denied",
         })
     }
@@ -47,6 +50,9 @@ impl World {
 
     pub(super) fn answer(&self, seen: &Seen) -> Reply {
         let denied = || Reply::json(403, json!({"errors": ["permission denied"]}));
+        if self.auth_hangs.load(Ordering::SeqCst) && seen.path.starts_with("/v1/auth") {
+            return Reply::Hang;
+        }
         if let (Some(status), true) = (*self.auth_status.lock().unwrap(), seen.path.starts_with("/v1/auth")) {
             return Reply::json(status, json!({"errors": ["canary"]}));
         }
@@ -208,6 +214,31 @@ async fn trouble_with_a_renewal_shows_only_when_the_token_is_dead() {
     assert!(error.to_string().starts_with(text), "{error}");
     *world.auth_status.lock().unwrap() = None;
     assert_eq!(value(store.as_ref(), &key).await.unwrap(), "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_hangs_delays_one_round_of_reads_while_the_token_lives() {
+    let second = Duration::from_secs(1);
+    for renewable in [false, true] {
+        let world = World::new(3600, renewable);
+        let stub = world.stub().await;
+        let store = app_role(&stub.url()).open().await.unwrap();
+        let key = reference("k", None, Some("v"));
+        let all = async || {
+            let began = tokio::time::Instant::now();
+            let reads = futures::future::join_all((0..20).map(|_| value(store.as_ref(), &key))).await;
+            assert!(reads.into_iter().all(|v| v.unwrap() == "t1"), "it is still good");
+            began.elapsed()
+        };
+        world.auth_hangs.store(true, Ordering::SeqCst);
+        tokio::time::advance(2500 * second).await;
+        let given_up = tokio::time::timeout(3 * second, value(store.as_ref(), &key)).await;
+        assert!(given_up.is_err(), "it waits for the login");
+        assert!(all().await < second, "who gave up has the others not wait: {renewable}");
+        tokio::time::advance(11 * second).await;
+        assert!(all().await < 25 * second, "one waits: {renewable}");
+        assert!(all().await < second, "and then nobody: {renewable}");
+    }
 }
 
 #[tokio::test]

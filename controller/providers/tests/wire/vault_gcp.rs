@@ -120,6 +120,15 @@ async fn a_clusters_store_looks_into_its_consumers_namespace() {
 }
 
 #[tokio::test]
+async fn an_annotation_that_is_no_address_is_named() {
+    let stub = both(&World::new(3600, true), &Google::of(&[])).await;
+    let error = store(&stub.url(), bound(), Some("sync")).open().await.err().unwrap().to_string();
+    let at = "the annotation iam.gke.io/gcp-service-account of the service account in \
+              spec.provider.vault.auth.gcp.workloadIdentity.serviceAccountRef: ";
+    assert!(error.contains(at) && !error.contains("gcpServiceAccountEmail"), "{error}");
+}
+
+#[tokio::test]
 async fn what_fails_says_where_and_what_to_check() {
     let answers = |path: &'static str, reply: fn() -> Reply| move |seen: &Seen| seen.path.contains(path).then(reply);
     let denied = || refused(403, "PERMISSION_DENIED", "canary");
