@@ -103,7 +103,8 @@ impl HttpClients {
         Ok(http)
     }
 
-    /// A client that is shared with nobody, and keeps one connection: for logins that hold for a connection.
+    /// A client that is shared with nobody: for logins that hold for a connection. The connection that became free last is used
+    /// first. There is no bound on free ones: an unused one that was opened in vain would take the place of the one logged in.
     ///
     /// # Errors
     /// As of [`HttpClients::get`].
@@ -111,7 +112,7 @@ impl HttpClients {
         let mut config = tls::client_config(tls, &self.system_roots)?;
         // In HTTP/2 requests share a connection by themselves.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        self.build(config, |builder| builder.http1_only().pool_max_idle_per_host(1))
+        self.build(config, |builder| builder.http1_only())
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one home of the HTTP client")]
