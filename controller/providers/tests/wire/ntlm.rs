@@ -124,6 +124,23 @@ async fn a_wrong_password_is_sent_once_a_minute_however_many_ask() {
 }
 
 #[tokio::test]
+async fn a_redirect_is_followed_on_the_same_server_and_carries_no_login_along() {
+    let to = |redirects| Manner { redirects: Some(redirects), ..Manner::GOOD };
+    let (server, opening) = both(to("/secret/"), "CORP\\ada", ADA[2], json!({})).await;
+    assert_eq!(read(&opening).await.unwrap(), "ada");
+    let steps: Vec<_> = server.steps().into_iter().map(|step| (step.path, step.message)).collect();
+    let step = |path: &str, message| (path.to_owned(), message);
+    assert_eq!(steps, [step("/secret", 0), step("/secret", 1), step("/secret", 3), step("/secret/", 0)]);
+
+    for (location, requests) in [("https://elsewhere.example/secret", 3), ("/secret", 3 + 5)] {
+        let (server, opening) = both(to(location), "CORP\\ada", ADA[2], json!({})).await;
+        let error = read(&opening).await.unwrap_err();
+        assert!(error.to_string().contains("redirect to another host, which is not followed"), "{error}");
+        assert_eq!(server.steps().len(), requests, "{:?}", server.handshakes());
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_and_not_tried_again() {
     for (user, password) in [("CORP\\ada", "wrong-canary"), ("OTHER\\ada", ADA[2]), ("eve", ADA[2])] {
         let (server, opening) = both(Manner::GOOD, user, password, json!({})).await;

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::CALL;
 use crate::clock;
-use crate::http::{Answer, Failure, Http, Request};
+use crate::http::{Answer, Failure, Http, REDIRECT_LIMIT, Request, redirected};
 use crate::template_env::random_bytes;
 use message::{Challenge, Fresh, User, authenticate, negotiate};
 
@@ -144,7 +144,7 @@ impl Ntlm {
         let lane = Lane { http, ntlm: self };
         self.not_refused()?;
         let mut time = Time { whole: request.timeout, left: request.timeout };
-        lane.exchange(&request, &mut time).await
+        lane.exchange(request, &mut time).await
     }
 
     /// # Errors
@@ -158,7 +158,19 @@ impl Ntlm {
 }
 
 impl Lane<'_> {
-    async fn exchange(&self, request: &Request, time: &mut Time) -> Result<Answer, Trouble> {
+    /// Follows redirects itself: the HTTP stack would send the proof along, which answers one challenge.
+    async fn exchange(&self, mut request: Request, time: &mut Time) -> Result<Answer, Trouble> {
+        for _ in 0..=REDIRECT_LIMIT {
+            let answer = self.round(&request, time).await?;
+            match redirected(&request, &answer)? {
+                Some(next) => request = next,
+                None => return Ok(answer),
+            }
+        }
+        Err(Failure::Redirected.into())
+    }
+
+    async fn round(&self, request: &Request, time: &mut Time) -> Result<Answer, Trouble> {
         // The connection may still be logged in.
         let answer = time.bound(self.http.send(request.clone())).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
