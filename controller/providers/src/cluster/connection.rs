@@ -10,7 +10,7 @@ use provider::{Credentials, Error, ErrorKind};
 use reqwest::Url;
 
 use super::token::Token;
-use super::{Cluster, kubeconfig};
+use super::{Cluster, Settings, kubeconfig};
 use crate::OpenContext;
 use crate::http::{Identity, TlsSettings};
 
@@ -57,7 +57,7 @@ enum Auth {
 /// How to get at an API server, everything looked up.
 pub(super) struct Access {
     pub(super) server: Url,
-    pub(super) server_setting: &'static str,
+    pub(super) settings: Settings,
     pub(super) tls: TlsSettings,
     pub(super) token: Token,
 }
@@ -112,8 +112,8 @@ impl Connection {
     /// # Errors
     /// Whatever the lookups give; `Invalid` and `Unsupported` for credentials that can't be used.
     pub(crate) async fn open(&self, cx: &OpenContext<'_>) -> Result<Cluster, Error> {
-        let Access { server, server_setting, tls, token } = self.resolve(&cx.credentials).await?;
-        Ok(Cluster { http: cx.http.get(&tls)?, server, server_setting, token, fields: self.fields })
+        let Access { server, settings, tls, token } = self.resolve(&cx.credentials).await?;
+        Ok(Cluster { http: cx.http.get(&tls)?, server, settings, token })
     }
 
     async fn resolve(&self, credentials: &Arc<dyn Credentials>) -> Result<Access, Error> {
@@ -138,7 +138,8 @@ impl Connection {
                 Token::none()
             }
         };
-        Ok(Access { server: server.clone(), server_setting: self.fields.server_url, tls, token })
+        let settings = Settings { server: self.fields.server_url, auth: self.fields.auth };
+        Ok(Access { server: server.clone(), settings, tls, token })
     }
 }
 

@@ -4,7 +4,7 @@ use gojson::Document;
 use http::StatusCode;
 use provider::{Error, ErrorKind};
 
-use super::Fields;
+use super::Settings;
 use crate::http::{Answer, retry_after, waiting};
 
 /// Whether this is the API server's own way to say that it has no such object: a `Status` with the reason `NotFound`
@@ -20,18 +20,24 @@ pub(crate) fn is_missing(answer: &Answer, resource: &str) -> bool {
 }
 
 /// The error of an answer that isn't a success; `what` was asked for.
-pub(super) fn of_answer(answer: &Answer, operation: &'static str, fields: &Fields, origin: &str, what: &str) -> Error {
-    let Fields { auth, auth_ref: _, certificate: _, server_url } = fields;
+pub(super) fn of_answer(
+    answer: &Answer,
+    operation: &'static str,
+    settings: &Settings,
+    origin: &str,
+    what: &str,
+) -> Error {
+    let Settings { server, auth } = settings;
     let code = answer.status.as_u16();
     let (kind, text) = match code {
         401 => (ErrorKind::Unauthenticated, format!("not authenticated; check {auth}")),
         403 => (ErrorKind::AccessDenied, "forbidden; check the roles of the account that the store uses".to_owned()),
-        404 => (ErrorKind::Malformed, format!("not as an API server does; check {server_url}")),
+        404 => (ErrorKind::Malformed, format!("not as an API server does; check {server}")),
         429 => (ErrorKind::Throttled, "too many requests".to_owned()),
         408 | 504 => (ErrorKind::Timeout, "no answer in time".to_owned()),
         500.. => (ErrorKind::Unavailable, "the API server can't answer now".to_owned()),
         300..=399 => (ErrorKind::Unavailable, "a redirect, which is not followed".to_owned()),
-        _ => (ErrorKind::Invalid, format!("check {server_url}")),
+        _ => (ErrorKind::Invalid, format!("check {server}")),
     };
     waiting(
         Error::new(kind, operation, format!("cannot {what}: {origin} answered {code}: {text}")),
@@ -51,7 +57,7 @@ mod tests {
         Answer { status, headers: HeaderMap::new(), body: SecretBytes::from(body) }
     }
 
-    const FIELDS: Fields = Fields { auth: "auth", auth_ref: "authRef", certificate: "auth.cert", server_url: "url" };
+    const SETTINGS: Settings = Settings { server: "url", auth: "auth" };
 
     #[test]
     fn only_a_status_about_secrets_says_that_one_is_missing() {
@@ -85,7 +91,7 @@ mod tests {
         ];
         for (status, kind) in cases {
             let error =
-                of_answer(&answer(status, r#"{"message":"canary"}"#), "op", &FIELDS, "https://k", "get secrets");
+                of_answer(&answer(status, r#"{"message":"canary"}"#), "op", &SETTINGS, "https://k", "get secrets");
             assert_eq!(error.kind(), kind, "{status}");
             assert!(!error.to_string().contains("canary"), "{error}");
         }

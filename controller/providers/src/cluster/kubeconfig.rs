@@ -11,6 +11,7 @@ use secret::SecretBytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::Settings;
 use super::connection::{Access, server_url};
 use super::token::Token;
 use crate::http::{Identity, Roots, TlsSettings};
@@ -165,7 +166,8 @@ pub(super) fn access(text: &SecretBytes, field: &'static str) -> Result<Access, 
         None => Token::none(),
     };
     let server = server_url(Some(&server), &format!("{field}: clusters[].cluster.server"))?;
-    Ok(Access { server, server_setting: field, tls: TlsSettings { roots, identity }, token })
+    let settings = Settings { server: field, auth: field };
+    Ok(Access { server, settings, tls: TlsSettings { roots, identity }, token })
 }
 
 fn decode(data: &str) -> Option<Vec<u8>> {

@@ -35,9 +35,15 @@ pub(crate) struct Cluster {
     http: Http,
     server: Url,
     token: Token,
-    fields: &'static Fields,
-    /// The setting that errors point to when the server can't be reached.
-    server_setting: &'static str,
+    settings: Settings,
+}
+
+/// The settings that errors point to: a kubeconfig has both in one.
+struct Settings {
+    /// When the server can't be reached, or is no API server.
+    server: &'static str,
+    /// When it doesn't know who asks.
+    auth: &'static str,
 }
 
 /// One request.
@@ -77,17 +83,17 @@ impl Cluster {
     }
 
     fn failed(&self, failure: Failure, operation: &'static str) -> Error {
-        failure.into_error(operation, &self.origin(), self.server_setting)
+        failure.into_error(operation, &self.origin(), self.settings.server)
     }
 
     /// The error of an answer that isn't a success; `what` was asked for.
     pub(crate) fn refused(&self, answer: &Answer, operation: &'static str, what: &str) -> Error {
-        error::of_answer(answer, operation, self.fields, &self.origin(), what)
+        error::of_answer(answer, operation, &self.settings, &self.origin(), what)
     }
 
     /// The error of a success that isn't `what` (such as `a Secret`).
     pub(crate) fn not_that(&self, what: &str, operation: &'static str) -> Error {
-        let text = format!("the answer of {} is not {what}; check {}", self.origin(), self.server_setting);
+        let text = format!("the answer of {} is not {what}; check {}", self.origin(), self.settings.server);
         Error::new(ErrorKind::Malformed, operation, text)
     }
 

@@ -1,12 +1,15 @@
 //! Finding objects by name. Deliberately not here: the pages of the list (`cluster/list.rs`).
 
+use std::sync::Arc;
+
 use gojson::{Document, NodeId};
 use provider::{Calls, Error, ErrorKind, Find, Gathered};
 use secret::SecretMap;
 
 use super::config::Wanted;
 use super::key::Key;
-use super::read::whole;
+use super::read::{has_namespace, whole};
+use super::resource::Resource;
 use super::{Crd, LIST, Scope};
 use crate::cluster::list::List;
 use crate::name_pattern::NamePattern;
@@ -21,11 +24,27 @@ pub(super) async fn find(store: &Crd, find: &Find, calls: &dyn Calls) -> Result<
     }
     let pattern = NamePattern::of(find)?;
     let resource = store.look_up().await?;
-    store.may("list", &resource).await?;
+    match gather(store, &resource, &pattern, calls).await {
+        // Also what a path gives that the API server doesn't know any more.
+        Err(error) if error.kind() == ErrorKind::Malformed => match store.replacement(&resource).await? {
+            Some(resource) => gather(store, &resource, &pattern, calls).await,
+            None => Err(error),
+        },
+        done => done,
+    }
+}
+
+async fn gather(
+    store: &Crd,
+    resource: &Arc<Resource>,
+    pattern: &NamePattern,
+    calls: &dyn Calls,
+) -> Result<SecretMap, Error> {
+    store.may("list", resource).await?;
     let Wanted { group: _, version: _, kind } = &store.wanted;
     let list = List {
         operation: LIST,
-        path: &store.list_path(&resource)?,
+        path: &store.list_path(resource)?,
         selector: "",
         mark: ("apiVersion", &store.wanted.api_version()),
         of: &format!("{kind} objects"),
@@ -33,11 +52,16 @@ pub(super) async fn find(store: &Crd, find: &Find, calls: &dyn Calls) -> Result<
         failed: &format!("crd: failed to list {kind}"),
     };
     let mut found = Gathered::default();
+    let mut replaced = false;
     let take = |document: &Document<'_>, object: NodeId| {
         let metadata = document.member(object, "metadata")?;
         let name = document.text(metadata, "name")?;
         let namespace = match resource.namespaced {
             true => Some(document.text(metadata, "namespace")?),
+            false if has_namespace(document, object) => {
+                replaced = true;
+                return Some(Err(store.replaced(LIST)));
+            }
             false => None,
         };
         let key = match (&store.scope, namespace) {
@@ -49,6 +73,10 @@ pub(super) async fn find(store: &Crd, find: &Find, calls: &dyn Calls) -> Result<
         }
         Some(found.insert(LIST, key, whole(document, object, &store.wanted)?))
     };
-    list.each(&store.cluster, calls, take).await?;
+    let listed = list.each(&store.cluster, calls, take).await;
+    if replaced {
+        store.forget(resource).await;
+    }
+    listed?;
     Ok(found.into_values())
 }

@@ -11,7 +11,7 @@ mod read;
 mod resource;
 mod whitelist;
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use api::StoreKind;
 use api::provider::crd::CrdProvider;
@@ -25,7 +25,7 @@ use crate::cluster::Cluster;
 use crate::referent::{Referent, names_no_namespace, needs_consumer};
 use config::{Settings, Wanted};
 use key::Key;
-use resource::Resource;
+use resource::Held;
 use whitelist::Whitelist;
 
 /// The reference counts no calls of this provider.
@@ -42,8 +42,10 @@ pub(crate) struct Crd {
     wanted: Wanted,
     whitelist: Whitelist,
     scope: Scope,
-    /// Looked up at the first use, and anew when the store is checked: a definition may have been replaced.
-    resource: Mutex<Option<Arc<Resource>>>,
+    /// Looked up at the first use, and anew when the store is checked, or an answer shows that the definition was replaced.
+    resource: Mutex<Held>,
+    /// Counts the look-ups that failed, so that who waited for one knows.
+    failed_look_ups: AtomicU64,
 }
 
 /// Which objects a store can name.
@@ -75,7 +77,8 @@ pub(crate) async fn open(spec: &CrdProvider, cx: &OpenContext<'_>) -> Result<Box
         (StoreKind::ClusterSecretStore, _) => Scope::All,
         (StoreKind::SecretStore, namespace) => Scope::Namespace(namespace.clone().unwrap_or_default()),
     };
-    Ok(Box::new(Crd { cluster, wanted, whitelist, scope, resource: Mutex::new(None) }))
+    let resource = Mutex::new(Held::default());
+    Ok(Box::new(Crd { cluster, wanted, whitelist, scope, resource, failed_look_ups: AtomicU64::new(0) }))
 }
 
 /// See [`crate::uses_consumer`].

@@ -9,8 +9,10 @@ use secret::{SecretBytes, SecretMap};
 
 use super::config::Wanted;
 use super::key::Key;
+use super::resource::Resource;
 use super::{BY_PROPERTY, Crd, READ};
 use crate::cluster::{Call, is_missing};
+use crate::http::Answer;
 
 /// Reads one object.
 ///
@@ -25,11 +27,20 @@ pub(super) async fn read(store: &Crd, read: &ReadKey) -> Result<Payload, Error> 
         let text = format!("crd: request for {} denied by whitelist rules", gojson::quote(key));
         return Err(Error::new(ErrorKind::Invalid, READ, text));
     }
-    let resource = store.look_up().await?;
-    let path = store.object_path(&resource, object)?;
-    let answer = store.cluster.send(&Call::get(READ, &path)).await?;
+    let mut resource = store.look_up().await?;
+    let mut answer = get(store, &resource, object).await?;
     if is_missing(&answer, &resource.plural) {
         return Err(Error::not_found(READ));
+    }
+    // No path of a kind that was replaced or taken away is known to the API server.
+    if answer.status == StatusCode::NOT_FOUND
+        && let Some(new) = store.replacement(&resource).await?
+    {
+        resource = new;
+        answer = get(store, &resource, object).await?;
+        if is_missing(&answer, &resource.plural) {
+            return Err(store.replaced(READ));
+        }
     }
     let Wanted { group: _, version: _, kind } = &store.wanted;
     if answer.status != StatusCode::OK {
@@ -41,7 +52,22 @@ pub(super) async fn read(store: &Crd, read: &ReadKey) -> Result<Payload, Error> 
     if document.text(document.root(), "kind") != Some(kind.as_str()) {
         return Err(bad());
     }
+    if !resource.namespaced && has_namespace(&document, document.root()) {
+        store.forget(&resource).await;
+        return Err(store.replaced(READ));
+    }
     whole(&document, document.root(), &store.wanted).map(Payload).ok_or_else(bad)
+}
+
+async fn get(store: &Crd, resource: &Resource, object: Key<'_>) -> Result<Answer, Error> {
+    let path = store.object_path(resource, object)?;
+    store.cluster.send(&Call::get(READ, &path)).await
+}
+
+/// Whether the object lies in a namespace.
+pub(super) fn has_namespace(document: &Document<'_>, object: NodeId) -> bool {
+    let metadata = document.member(object, "metadata");
+    metadata.and_then(|metadata| document.text(metadata, "namespace")).is_some_and(|namespace| !namespace.is_empty())
 }
 
 /// A whole object as JSON. Inside of lists some lack what they are.

@@ -1,9 +1,10 @@
 //! From a kind to where its objects are: discovery, and what the account may do with them.
 //!
 //! Source: Kubernetes API, "discovery": `/apis/<group>/<version>`, an APIResourceList. The reference looks at each start of a
-//! client; here it is once a store, and again at each of its checks.
+//! client; here it is once a store, again at each of its checks, and when an answer shows that the definition was replaced.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gojson::{Document, Item};
 use http::StatusCode;
@@ -26,36 +27,84 @@ pub(super) struct Resource {
     pub(super) namespaced: bool,
 }
 
+/// What a store knows of its resource.
+#[derive(Default)]
+pub(super) struct Held {
+    resource: Option<Arc<Resource>>,
+    /// Of the last look-up that failed.
+    failure: Option<Error>,
+}
+
 impl Crd {
-    /// The resource, looked up once.
+    /// The resource, looked up once. Who waits for somebody's look-up shares its failure.
     ///
     /// # Errors
     /// `Invalid` if there is no such kind, `AccessDenied` if the account may not read its objects; the API server's.
     pub(super) async fn look_up(&self) -> Result<Arc<Resource>, Error> {
+        let failed_before = self.failed_look_ups.load(Ordering::SeqCst);
         let mut held = self.resource.lock().await;
-        if let Some(resource) = &*held {
+        if let Some(resource) = &held.resource {
             return Ok(Arc::clone(resource));
         }
-        let resource = Arc::new(self.discover().await?);
-        *held = Some(Arc::clone(&resource));
-        Ok(resource)
+        if let Some(error) = &held.failure
+            && self.failed_look_ups.load(Ordering::SeqCst) != failed_before
+        {
+            return Err(error.clone());
+        }
+        match self.discover().await {
+            Ok(resource) => {
+                let resource = Arc::new(resource);
+                held.resource = Some(Arc::clone(&resource));
+                Ok(resource)
+            }
+            Err(error) => {
+                held.failure = Some(error.clone());
+                self.failed_look_ups.fetch_add(1, Ordering::SeqCst);
+                Err(error)
+            }
+        }
     }
 
-    /// As [`Crd::look_up`], whether or not it was looked up before.
-    pub(super) async fn look_up_anew(&self) -> Result<(), Error> {
+    /// Takes back `old`, unless somebody did so already.
+    pub(super) async fn forget(&self, old: &Arc<Resource>) {
         let mut held = self.resource.lock().await;
-        let found = self.discover().await;
-        // A server that can't be reached takes nothing back.
-        match &found {
-            Ok(_) => {}
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Throttled) =>
-            {
-                return found.map(drop);
-            }
-            Err(_) => *held = None,
+        if held.resource.as_ref().is_some_and(|held| Arc::ptr_eq(held, old)) {
+            held.resource = None;
         }
-        *held = Some(Arc::new(found?));
+    }
+
+    /// Looks the resource up again after an answer that doesn't fit `old`; none if it is the same.
+    ///
+    /// # Errors
+    /// As [`Crd::look_up`].
+    pub(super) async fn replacement(&self, old: &Arc<Resource>) -> Result<Option<Arc<Resource>>, Error> {
+        self.forget(old).await;
+        let new = self.look_up().await?;
+        Ok((new != *old).then_some(new))
+    }
+
+    /// The error of an answer that shows that the definition is another one than it was.
+    pub(super) fn replaced(&self, operation: &'static str) -> Error {
+        let kind = gojson::quote(&self.wanted.kind);
+        let text =
+            format!("crd: the definition of kind {kind} has been replaced; it is looked up again in the next try");
+        Error::new(ErrorKind::Unavailable, operation, text)
+    }
+
+    /// As [`Crd::look_up`], whether or not it was looked up before. Reads go on meanwhile.
+    pub(super) async fn look_up_anew(&self) -> Result<(), Error> {
+        let found = self.discover().await;
+        let mut held = self.resource.lock().await;
+        match found {
+            Ok(resource) => held.resource = Some(Arc::new(resource)),
+            Err(error) => {
+                // A server that can't be reached takes nothing back.
+                if !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Throttled) {
+                    held.resource = None;
+                }
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -63,11 +112,12 @@ impl Crd {
         let Wanted { group, version: _, kind } = &self.wanted;
         let path = self.wanted.path();
         let answer = self.cluster.send(&Call::get(DISCOVER, &path)).await?;
-        if answer.status == StatusCode::NOT_FOUND && self.is_an_api_server(path[0]).await {
+        let what = format!("look up the kind {}", gojson::quote(kind));
+        if answer.status == StatusCode::NOT_FOUND && self.is_an_api_server(path[0], &what).await? {
             return Err(self.unregistered());
         }
         if answer.status != StatusCode::OK {
-            return Err(self.cluster.refused(&answer, DISCOVER, &format!("look up the kind {}", gojson::quote(kind))));
+            return Err(self.cluster.refused(&answer, DISCOVER, &what));
         }
         let bad = || self.cluster.not_that("a list of resources", DISCOVER);
         let document = Document::parse(answer.body.expose()).map_err(|_| bad())?;
@@ -84,11 +134,15 @@ impl Crd {
     }
 
     /// Tells a group or version that isn't there, which is a 404 without a word, from an address where no API server is.
-    async fn is_an_api_server(&self, root: &str) -> bool {
-        let Ok(answer) = self.cluster.send(&Call::get(DISCOVER, &[root])).await else { return false };
-        let Ok(document) = Document::parse(answer.body.expose()) else { return false };
-        answer.status == StatusCode::OK
-            && matches!(document.text(document.root(), "kind"), Some("APIGroupList" | "APIVersions"))
+    async fn is_an_api_server(&self, root: &str, what: &str) -> Result<bool, Error> {
+        let answer = self.cluster.send(&Call::get(DISCOVER, &[root])).await?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(false),
+            _ => return Err(self.cluster.refused(&answer, DISCOVER, what)),
+        }
+        let Ok(document) = Document::parse(answer.body.expose()) else { return Ok(false) };
+        Ok(matches!(document.text(document.root(), "kind"), Some("APIGroupList" | "APIVersions")))
     }
 
     fn unregistered(&self) -> Error {

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper_util::client::legacy::connect::HttpInfo;
 use provider::{Calls, Error, ErrorKind};
@@ -61,7 +62,7 @@ pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest body that is read, after decompression. A Kubernetes Secret holds 1 MiB; backends frame and escape it.
 pub(crate) const BODY_LIMIT: usize = 8 << 20;
 /// Redirects within one host.
-const REDIRECT_LIMIT: usize = 5;
+pub(crate) const REDIRECT_LIMIT: usize = 5;
 /// Distinct TLS settings kept at a time.
 const POOL_LIMIT: usize = 64;
 
@@ -103,7 +104,9 @@ impl HttpClients {
         Ok(http)
     }
 
-    /// A client that is shared with nobody, and keeps one connection: for logins that hold for a connection.
+    /// A client that is shared with nobody, and follows no redirects: for logins that hold for a connection. The connection that
+    /// became free last is used first. There is no bound on free ones: one that was opened in vain would take the place of the
+    /// one that is logged in.
     ///
     /// # Errors
     /// As of [`HttpClients::get`].
@@ -111,7 +114,7 @@ impl HttpClients {
         let mut config = tls::client_config(tls, &self.system_roots)?;
         // In HTTP/2 requests share a connection by themselves.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        self.build(config, |builder| builder.http1_only().pool_max_idle_per_host(1))
+        self.build(config, |builder| builder.http1_only().redirect(redirect::Policy::none()))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one home of the HTTP client")]
@@ -120,11 +123,12 @@ impl HttpClients {
         tls: rustls::ClientConfig,
         adjust: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<Http, Error> {
-        let mut builder = adjust(reqwest::Client::builder())
+        let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::custom(same_host))
             .no_proxy();
+        let mut builder = adjust(builder);
         for proxy in &self.proxies {
             builder = builder.proxy(proxy.clone());
         }
@@ -162,6 +166,33 @@ fn proxies(environment: &ProxyEnvironment) -> Result<Vec<reqwest::Proxy>, Error>
 fn same_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let home = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
     if home && attempt.previous().len() <= REDIRECT_LIMIT { attempt.follow() } else { attempt.error("refused") }
+}
+
+/// The request that a redirect asks for, if `answer` to `request` is one: for clients that follow none by themselves.
+///
+/// # Errors
+/// `Redirected` if it leads to another host.
+pub(crate) fn redirected(request: &Request, answer: &Answer) -> Result<Option<Request>, Failure> {
+    let location = answer.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+    let Some(url) = location.and_then(|location| request.url.join(location).ok()) else { return Ok(None) };
+    // RFC 9110, 15.4: some ask for another method, and so for no body; as the others are followed.
+    let keeps_method = match (answer.status.as_u16(), &request.method) {
+        (301 | 302, method) => method != Method::POST,
+        (303, method) => matches!(*method, Method::GET | Method::HEAD),
+        (307 | 308, _) => true,
+        _ => return Ok(None),
+    };
+    if url.origin() != request.url.origin() {
+        return Err(Failure::Redirected);
+    }
+    let mut next = Request { url, ..request.clone() };
+    if !keeps_method {
+        (next.method, next.body) = (Method::GET, None);
+        for header in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING] {
+            next.headers.remove(header);
+        }
+    }
+    Ok(Some(next))
 }
 
 /// A client with its TLS settings. Cheap to clone.
@@ -262,6 +293,44 @@ async fn read_body(answer: &mut reqwest::Response, timeout: Duration) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redirect_keeps_to_the_host_and_to_the_method_it_may() {
+        let cases = [
+            (302, Method::GET, Some("/b?c"), Ok(Some("GET /b?c with"))),
+            (301, Method::POST, Some("b"), Ok(Some("GET /dir/b without"))),
+            (302, Method::PUT, Some("/b"), Ok(Some("PUT /b with"))),
+            (303, Method::PUT, Some("/b"), Ok(Some("GET /b without"))),
+            (303, Method::HEAD, Some("/b"), Ok(Some("HEAD /b with"))),
+            (307, Method::POST, Some("https://h:443/b"), Ok(Some("POST /b with"))),
+            (308, Method::DELETE, Some("/b"), Ok(Some("DELETE /b with"))),
+            (302, Method::GET, Some("http://h/b"), Err(Failure::Redirected)),
+            (302, Method::GET, Some("https://h:8443/b"), Err(Failure::Redirected)),
+            (302, Method::GET, Some("//other/b"), Err(Failure::Redirected)),
+            (302, Method::GET, None, Ok(None)),
+            (304, Method::GET, Some("/b"), Ok(None)),
+            (200, Method::GET, Some("https://other/b"), Ok(None)),
+            (401, Method::GET, Some("https://other/b"), Ok(None)),
+        ];
+        for (status, method, location, want) in cases {
+            let shown = format!("{status} {method} {location:?}");
+            let mut request = Request::new(method, "https://h/dir/a".parse().unwrap());
+            request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            request.body = Some(SecretBytes::from("body"));
+            let mut headers = HeaderMap::new();
+            headers.extend(location.map(|location| (LOCATION, location.parse().unwrap())));
+            let status = StatusCode::from_u16(status).unwrap();
+            let answer = Answer { status, headers, body: SecretBytes::from("") };
+            let next = redirected(&request, &answer).map(|next| {
+                next.map(|Request { method, url, headers, body, timeout: _ }| {
+                    assert_eq!(headers.contains_key(CONTENT_TYPE), body.is_some(), "{shown}");
+                    let path = url.as_str().strip_prefix("https://h").unwrap();
+                    format!("{method} {path} {}", if body.is_some() { "with" } else { "without" })
+                })
+            });
+            assert_eq!(next, want.map(|want| want.map(str::to_owned)), "{shown}");
+        }
+    }
 
     #[test]
     fn equal_settings_share_a_client_and_a_bad_proxy_is_named() {

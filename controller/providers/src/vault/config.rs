@@ -138,7 +138,7 @@ impl Settings {
 
 fn server_url(server: &str, product: Product) -> Result<Url, Error> {
     let field = product.field("server");
-    let hint = "write a URL such as https://vault.example.org:8200";
+    let hint = format!("write a URL such as {}", product.example());
     let url: Url = server.trim().parse().map_err(|_| invalid(format!("{field}: not a URL; {hint}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(invalid(format!("{field}: neither http:// nor https://; {hint}")));
@@ -242,6 +242,17 @@ mod tests {
             let error = settings(patch.clone()).err().unwrap();
             assert_eq!(error.kind(), kind, "{patch}: {error}");
             assert!(error.to_string().contains(text), "{patch}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_example_of_an_address_is_one_of_the_product() {
+        for (product, host) in
+            [(Product::Vault, "https://vault.example.org"), (Product::OpenBao, "https://openbao.example.org")]
+        {
+            let patch = json!({"server": ""});
+            let error = Settings::of(&spec(patch), product, None, &VaultEnvironment::default()).err().unwrap();
+            assert!(error.to_string().contains(host), "{error}");
         }
     }
 

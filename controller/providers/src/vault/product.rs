@@ -29,6 +29,14 @@ impl Product {
         format!("spec.provider.{provider}.{name}")
     }
 
+    /// An address such as people use.
+    pub(super) fn example(self) -> &'static str {
+        match self {
+            Self::Vault => "https://vault.example.org:8200",
+            Self::OpenBao => "https://openbao.example.org:8200",
+        }
+    }
+
     /// How errors of reads begin.
     pub(super) fn cannot_read(self) -> &'static str {
         match self {

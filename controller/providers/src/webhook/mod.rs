@@ -52,7 +52,7 @@ pub(crate) async fn open(spec: &WebhookProvider, cx: &OpenContext<'_>) -> Result
         None => Way::Plain(cx.http.get(&tls)?),
         Some(login) => {
             let (user, password) = auth::user_and_password(login, cx.credentials.as_ref()).await?;
-            Way::Ntlm(Box::new(Ntlm::new(cx.http.alone(&tls)?, &user, password)?))
+            Way::Ntlm(Box::new(Ntlm::new(|| cx.http.alone(&tls), &user, password)?))
         }
     };
     let wire = Wire::new(way, settings, secrets, &cx.environment.proxy);

@@ -9,6 +9,7 @@ use md4::Md4;
 use md5::{Digest, Md5};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 /// How the server behaves.
@@ -20,17 +21,23 @@ pub(crate) struct Manner {
     pub(crate) hang_ups: usize,
     /// Whether its challenge has its time and names.
     pub(crate) tells_time: bool,
+    /// Where it sends who is logged in and asks for `/secret`.
+    pub(crate) redirects: Option<&'static str>,
+    /// How many requests over connections that are logged in must be there at once before it answers the first.
+    pub(crate) together: usize,
 }
 
 impl Manner {
-    pub(crate) const GOOD: Self = Self { offers: &["Negotiate", "NTLM"], hang_ups: 0, tells_time: true };
+    pub(crate) const GOOD: Self =
+        Self { offers: &["Negotiate", "NTLM"], hang_ups: 0, tells_time: true, redirects: None, together: 1 };
 }
 
-/// A request: over which connection, with which NTLM message (0: none), and its body.
+/// A request: over which connection, with which NTLM message (0: none), its path and its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) connection: usize,
     pub(crate) message: u32,
+    pub(crate) path: String,
     pub(crate) body: String,
 }
 
@@ -54,6 +61,9 @@ struct Server {
     user: [&'static str; 3],
     steps: Arc<Mutex<Vec<Step>>>,
     hang_ups: Mutex<usize>,
+    waiting: AtomicUsize,
+    /// Has no permits, and is closed when enough requests wait.
+    gate: Semaphore,
 }
 
 impl Ntlm {
@@ -62,7 +72,8 @@ impl Ntlm {
         let port = listener.local_addr().unwrap().port();
         let steps = Arc::new(Mutex::new(Vec::new()));
         let hang_ups = Mutex::new(manner.hang_ups);
-        let server = Arc::new(Server { manner, user, steps: Arc::clone(&steps), hang_ups });
+        let (waiting, gate) = (AtomicUsize::new(0), Semaphore::new(0));
+        let server = Arc::new(Server { manner, user, steps: Arc::clone(&steps), hang_ups, waiting, gate });
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
         let task = tokio::spawn(async move {
@@ -88,6 +99,11 @@ impl Ntlm {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// How many proofs of a password there were.
+    pub(crate) fn proofs(&self) -> usize {
+        self.steps().iter().filter(|step| step.message == 3).count()
+    }
+
     /// Connection and message of each request so far.
     pub(crate) fn handshakes(&self) -> Vec<(usize, u32)> {
         self.steps().iter().map(|step| (step.connection, step.message)).collect()
@@ -98,9 +114,9 @@ impl Server {
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, connection: usize) {
         // The state of the login belongs to this connection alone.
         let (mut logged_in, mut nonce) = (false, None);
-        while let Some((token, body)) = request(&mut stream).await {
+        while let Some((token, path, body)) = request(&mut stream).await {
             let message = token.as_deref().map_or(0, |token| u32::from(token[8]));
-            self.steps.lock().unwrap().push(Step { connection, message, body });
+            self.steps.lock().unwrap().push(Step { connection, message, path: path.clone(), body });
             let mut headers = String::new();
             match (message, nonce.take()) {
                 (1, _) => {
@@ -113,7 +129,20 @@ impl Server {
                 (3, Some(nonce)) => logged_in = proves(&token.unwrap(), nonce, self.user),
                 _ => {}
             }
-            let status = if logged_in { "200 OK" } else { "401 Unauthorized" };
+            if logged_in && message == 0 {
+                if self.waiting.fetch_add(1, Ordering::SeqCst) + 1 >= self.manner.together {
+                    self.gate.close();
+                }
+                drop(self.gate.acquire().await);
+            }
+            let status = match self.manner.redirects.filter(|_| path == "/secret") {
+                _ if !logged_in => "401 Unauthorized",
+                Some(location) => {
+                    headers = format!("Location: {location}\r\n");
+                    "302 Found"
+                }
+                None => "200 OK",
+            };
             if !logged_in && headers.is_empty() {
                 headers = self.manner.offers.iter().map(|offer| format!("WWW-Authenticate: {offer}\r\n")).collect();
             }
@@ -136,8 +165,8 @@ impl Server {
     }
 }
 
-/// The NTLM message and the body of the next request.
-async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(Option<Vec<u8>>, String)> {
+/// The NTLM message, the path and the body of the next request.
+async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(Option<Vec<u8>>, String, String)> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
@@ -163,7 +192,8 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(Option<Vec<u8
         assert!(["NTLM", "Negotiate"].contains(&scheme), "{scheme}");
         STANDARD.decode(token).unwrap()
     });
-    Some((token, String::from_utf8(bytes[end..].to_vec()).unwrap()))
+    let path = head.split(' ').nth(1).unwrap().to_owned();
+    Some((token, path, String::from_utf8(bytes[end..].to_vec()).unwrap()))
 }
 
 fn utf16(text: &str) -> Vec<u8> {

@@ -1,6 +1,10 @@
 //! The provider `crd`: where a kind's objects are, what the account may do, whose objects a store can name, and what the
 //! whitelist lets through.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::join_all;
 use provider::{ErrorKind, Validation};
 use serde_json::{Value, json};
 
@@ -208,6 +212,9 @@ async fn a_kind_that_is_not_there_is_told_from_an_address_where_no_api_server_is
         (not_found(), groups(), "failed", unregistered),
         (others(), Reply::Close, "failed", unregistered),
         (not_found(), not_found(), "unknown", "cannot look up the kind \"Widget\": "),
+        (not_found(), Reply::text(403, "canary"), "failed", "cannot look up the kind \"Widget\": "),
+        (not_found(), Reply::text(504, "canary"), "unknown", "cannot look up the kind \"Widget\": "),
+        (not_found(), Reply::Close, "unknown", "cannot reach "),
         (Reply::text(200, "canary"), groups(), "unknown", "the answer of "),
         (Reply::json(200, json!({})), groups(), "unknown", "the answer of "),
         (Reply::text(503, "canary"), groups(), "unknown", "cannot look up the kind \"Widget\": "),
@@ -283,4 +290,134 @@ async fn only_the_api_servers_word_about_this_kind_makes_an_object_missing() {
         let error = store.read(&reference("a", None, None).read).await.unwrap_err();
         assert_eq!(error.kind(), want, "{error}");
     }
+}
+
+/// A stub whose definition of the kind is replaced when the flag is set: `before` and `after` answer what [`server`] would.
+async fn replaced(
+    before: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
+    after: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
+) -> (Stub, Arc<AtomicBool>) {
+    let flag = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&flag);
+    let stub = Stub::start(move |seen| {
+        let reply = if done.load(Ordering::SeqCst) { after(seen) } else { before(seen) };
+        reply.unwrap_or_else(|| server(seen))
+    })
+    .await;
+    (stub, flag)
+}
+
+fn discovered(plural: &str, namespaced: bool) -> Option<Reply> {
+    let resources = json!([{"name": plural, "kind": "Widget", "namespaced": namespaced}]);
+    Some(Reply::json(200, json!({"kind": "APIResourceList", "resources": resources})))
+}
+
+fn names(found: Vec<String>) -> Vec<String> {
+    found.iter().map(|found| found.split('=').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_kind_that_gets_namespaces_gives_no_store_the_objects_of_all_of_them() {
+    let (stub, flag) = replaced(
+        |seen| if seen.line() == DISCOVERY { discovered("widgets", false) } else { None },
+        |seen| match seen.path.as_str() {
+            "/apis/example.io/v1/widgets/a" => Some(Reply::json(200, widget("other", "a", json!({"spec": "canary"})))),
+            _ => None,
+        },
+    )
+    .await;
+    let everything = json!({"name": {"regexp": ""}});
+    let (reading, finding) = (store(&stub.url(), json!({})).namespaced(), store(&stub.url(), json!({})).namespaced());
+    let (reading, finding) = (reading.open().await.unwrap(), finding.open().await.unwrap());
+    assert_eq!(reading.validate().await, Validation::Ready);
+    assert_eq!(finding.validate().await, Validation::Ready);
+    flag.store(true, Ordering::SeqCst);
+    let key = reference("a", None, Some("metadata.namespace"));
+    let errors = [
+        value(reading.as_ref(), &key).await.unwrap_err(),
+        found(finding.as_ref(), everything.clone()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains("\"Widget\" has been replaced"), "{error}");
+    }
+    assert_eq!(value(reading.as_ref(), &key).await.unwrap(), "shop");
+    assert_eq!(names(found(finding.as_ref(), everything).await.unwrap()), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_definition_that_is_replaced_is_followed_and_one_that_is_gone_is_told() {
+    let key = reference("a", None, None);
+    let everything = json!({"name": {"regexp": ""}});
+    let nowhere = || Some(Reply::text(404, "404 page not found"));
+    let is_object = |seen: &Seen| seen.path.contains("/widgets");
+
+    let (stub, flag) = replaced(
+        |_| None,
+        move |seen| match seen.line().as_str() {
+            DISCOVERY => nowhere(),
+            "GET /apis" => Some(Reply::json(200, json!({"kind": "APIGroupList", "groups": []}))),
+            _ if is_object(seen) => nowhere(),
+            _ => None,
+        },
+    )
+    .await;
+    let unregistered = "is not registered in the cluster; check spec.provider.crd.resource";
+    for find in [false, true] {
+        flag.store(false, Ordering::SeqCst);
+        let store = store(&stub.url(), json!({})).namespaced().open().await.unwrap();
+        store.read(&key.read).await.unwrap();
+        flag.store(true, Ordering::SeqCst);
+        let error = match find {
+            true => found(store.as_ref(), everything.clone()).await.unwrap_err(),
+            false => store.read(&key.read).await.map(drop).unwrap_err(),
+        };
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        assert!(error.to_string().contains(unregistered), "{error}");
+    }
+
+    let (stub, flag) = replaced(
+        |_| None,
+        move |seen| match seen.line().as_str() {
+            DISCOVERY => discovered("wares", true),
+            "GET /apis/example.io/v1/namespaces/shop/wares/a" => {
+                Some(Reply::json(200, widget("shop", "a", json!({"spec": "new"}))))
+            }
+            "GET /apis/example.io/v1/namespaces/shop/wares?limit=128" => {
+                let items = [widget("shop", "new", json!({}))];
+                Some(Reply::json(200, json!({"apiVersion": "example.io/v1", "items": items})))
+            }
+            "GET /apis/example.io/v1/namespaces/shop/wares/b" => {
+                let details = json!({"kind": "wares"});
+                Some(Reply::json(404, json!({"kind": "Status", "reason": "NotFound", "details": details})))
+            }
+            _ if is_object(seen) => nowhere(),
+            _ => None,
+        },
+    )
+    .await;
+    let opened = async || {
+        flag.store(false, Ordering::SeqCst);
+        let store = store(&stub.url(), json!({})).namespaced().open().await.unwrap();
+        store.read(&key.read).await.unwrap();
+        flag.store(true, Ordering::SeqCst);
+        store
+    };
+    let new = reference("a", None, Some("spec"));
+    assert_eq!(value(opened().await.as_ref(), &new).await.unwrap(), "new");
+    assert_eq!(names(found(opened().await.as_ref(), everything).await.unwrap()), ["new"]);
+    let error = opened().await.read(&reference("b", None, None).read).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "what a replacement took along isn't deleted at once: {error}");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_look_up_shares_its_failure() {
+    let stub = Stub::start(|_| Reply::text(503, "canary")).await;
+    let store = store(&stub.url(), json!({})).namespaced().open().await.unwrap();
+    let key = reference("a", None, None).read;
+    let reads = join_all((0..5).map(|_| store.read(&key))).await;
+    assert!(reads.iter().all(|read| read.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable)));
+    assert_eq!(stub.lines(), [DISCOVERY]);
+    store.read(&key).await.unwrap_err();
+    assert_eq!(stub.lines(), [DISCOVERY, DISCOVERY], "who comes later asks again");
 }

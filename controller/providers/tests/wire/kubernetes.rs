@@ -121,3 +121,32 @@ async fn a_kubeconfig_says_where_and_with_what() {
     assert_eq!(seen.line(), "GET /api/v1/namespaces/remote/secrets/app");
     assert_eq!(token(&seen), "Bearer from-kubeconfig");
 }
+
+#[tokio::test]
+async fn a_refusal_points_to_the_setting_that_the_store_has() {
+    let inline = json!({"auth": {"token": {"bearerToken": {"name": "creds", "key": "token"}}}});
+    let by_reference = json!({"authRef": {"name": "creds", "key": "config"}});
+    let cases = [
+        (401, &inline, "check spec.provider.kubernetes.auth"),
+        (404, &inline, "check spec.provider.kubernetes.server.url"),
+        (418, &inline, "check spec.provider.kubernetes.server.url"),
+        (401, &by_reference, "check spec.provider.kubernetes.authRef"),
+        (404, &by_reference, "check spec.provider.kubernetes.authRef"),
+        (418, &by_reference, "check spec.provider.kubernetes.authRef"),
+    ];
+    for (status, auth, want) in cases {
+        let stub = Stub::start(move |_| Reply::text(status, "canary")).await;
+        let kubeconfig = json!({
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+            "clusters": [{"name": "k", "cluster": {"server": stub.url()}}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+        });
+        let lookup = Lookup::of(&[("creds/config", &kubeconfig.to_string()), ("creds/token", "t")]);
+        let mut spec = json!({"server": {"url": stub.url()}, "remoteNamespace": "remote"});
+        spec.as_object_mut().unwrap().extend(auth.as_object().unwrap().clone());
+        let opened = Opening::of(json!({"kubernetes": spec}), lookup).open().await.unwrap();
+        let error = opened.read(&reference("app", None, None).read).await.unwrap_err();
+        assert!(error.to_string().ends_with(want), "{status} {auth}: {error}");
+    }
+}

@@ -1,7 +1,9 @@
 //! `auth.ntlm` of the provider `webhook`: who is let in, over which connection, and what is never sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::join_all;
 use provider::{ErrorKind, Place, Push, Pushed, Source};
 use secret::SecretBytes;
 use serde_json::{Value, json};
@@ -9,6 +11,9 @@ use serde_json::{Value, json};
 use super::connection::{Authority, acceptor};
 use crate::support::ntlm::{Manner, Ntlm};
 use crate::support::{Lookup, Made, Opening, reference, value};
+
+/// Connections of a store.
+const LANES: usize = 4;
 
 pub(super) const ADA: [&str; 3] = ["CORP", "ada", "Pä55-leaked"];
 
@@ -57,10 +62,10 @@ async fn a_user_is_let_in_over_one_connection_and_stays_logged_in_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn requests_at_once_take_turns_on_the_connection_that_is_logged_in() {
+async fn requests_at_once_take_turns_on_the_few_connections_that_are_logged_in() {
     let (server, opening) = both(Manner::GOOD, "CORP\\ada", ADA[2], json!({})).await;
     let store: Arc<dyn provider::Provider> = Arc::from(opening.open().await.unwrap());
-    let reads: Vec<_> = (0..20)
+    let reads: Vec<_> = (0..40)
         .map(|_| {
             let store = Arc::clone(&store);
             tokio::spawn(async move { value(store.as_ref(), &reference("k", None, None)).await.unwrap() })
@@ -69,9 +74,69 @@ async fn requests_at_once_take_turns_on_the_connection_that_is_logged_in() {
     for read in reads {
         assert_eq!(read.await.unwrap(), "ada");
     }
-    // Nothing gets between a challenge and its proof.
-    for pair in server.handshakes().windows(2).filter(|pair| pair[1].1 == 3) {
-        assert_eq!(pair[0].1, 1, "{:?}", server.handshakes());
+    let handshakes = server.handshakes();
+    // A connection may be opened while another one is about to be free, but then it is kept.
+    assert!(server.connections() <= 2 * LANES && server.proofs() <= 2 * LANES, "{handshakes:?}");
+    for connection in 0..server.connections() {
+        // Nothing gets between a challenge and its proof.
+        let messages: Vec<_> = handshakes.iter().filter(|step| step.0 == connection).map(|step| step.1).collect();
+        for pair in messages.windows(2).filter(|pair| pair[1] == 3) {
+            assert_eq!(pair[0], 1, "{handshakes:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_server_is_asked_over_a_few_connections_at_once() {
+    let slow = Manner { together: LANES, ..Manner::GOOD };
+    let (server, opening) = both(slow, "CORP\\ada", ADA[2], json!({})).await;
+    let store = opening.open().await.unwrap();
+    let key = reference("k", None, None);
+    let reads = join_all((0..3 * LANES).map(|_| value(store.as_ref(), &key)));
+    let reads = tokio::time::timeout(Duration::from_secs(20), reads).await.expect("requests wait for each other");
+    assert!(reads.iter().all(|read| read.as_deref() == Ok("ada")), "{reads:?}");
+    assert_eq!((server.connections(), server.proofs()), (LANES, LANES), "{:?}", server.handshakes());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_sent_once_a_minute_however_many_ask() {
+    let (server, opening) = both(Manner::GOOD, "CORP\\ada", "wrong-canary", json!({})).await;
+    let store = opening.open().await.unwrap();
+    let key = reference("k", None, None);
+    let ask = || async {
+        let reads = join_all((0..20).map(|_| value(store.as_ref(), &key))).await;
+        for read in reads {
+            let error = read.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+            assert!(error.to_string().contains("the server refuses the user or the password; check"), "{error}");
+        }
+    };
+    ask().await;
+    assert_eq!(server.proofs(), 1, "{:?}", server.handshakes());
+    let so_far = server.steps().len();
+    ask().await;
+    assert_eq!(server.steps().len(), so_far, "not even a request without a login");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    ask().await;
+    assert_eq!(server.proofs(), 2, "{:?}", server.handshakes());
+}
+
+#[tokio::test]
+async fn a_redirect_is_followed_on_the_same_server_and_carries_no_login_along() {
+    let to = |redirects| Manner { redirects: Some(redirects), ..Manner::GOOD };
+    let (server, opening) = both(to("/secret/"), "CORP\\ada", ADA[2], json!({})).await;
+    assert_eq!(read(&opening).await.unwrap(), "ada");
+    let steps: Vec<_> = server.steps().into_iter().map(|step| (step.path, step.message)).collect();
+    let step = |path: &str, message| (path.to_owned(), message);
+    assert_eq!(steps, [step("/secret", 0), step("/secret", 1), step("/secret", 3), step("/secret/", 0)]);
+
+    for (location, requests) in [("https://elsewhere.example/secret", 3), ("/secret", 3 + 5)] {
+        let (server, opening) = both(to(location), "CORP\\ada", ADA[2], json!({})).await;
+        let error = read(&opening).await.unwrap_err();
+        assert!(error.to_string().contains("redirect to another host, which is not followed"), "{error}");
+        assert_eq!(server.steps().len(), requests, "{:?}", server.handshakes());
     }
 }
 

@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use md4::{Digest, Md4};
 use md5::Md5;
 use secret::SecretBytes;
+use zeroize::Zeroizing;
 
 const SIGNATURE: &[u8; 8] = b"NTLMSSP\0";
 
@@ -128,7 +129,7 @@ pub(super) fn authenticate(
 fn response_key(user: &User, domain: &str, password: &SecretBytes) -> Option<SecretBytes> {
     let password = SecretBytes::new(utf16(password.expose_str()?));
     let hash = SecretBytes::new(Md4::digest(password.expose()).to_vec());
-    let proof = hmac(&hash, &[&utf16(&upper(&user.name)), &utf16(domain)])?;
+    let proof = Zeroizing::new(hmac(&hash, &[&utf16(&upper(&user.name)), &utf16(domain)])?);
     Some(SecretBytes::new(proof.to_vec()))
 }
 
@@ -184,7 +185,10 @@ fn timestamp(info: &[u8]) -> Option<Option<[u8; 8]>> {
 }
 
 fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    // What grows leaves copies behind, and the text may be a password. No character takes more than twice its bytes.
+    let mut out = Vec::with_capacity(2 * text.len());
+    out.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    out
 }
 
 fn utf16_text(bytes: &[u8]) -> Option<String> {
@@ -251,6 +255,14 @@ mod tests {
         // Nothing of the server's flags that wasn't offered, key exchange for one.
         assert_eq!(number(message, 60), Some(0x3382_8ae2_u32.swap_bytes() & OFFERED));
         assert_eq!(part(message, 20).len() + 24 + 12 + 8 + AUTHENTICATE_HEAD, message.len());
+    }
+
+    #[test]
+    fn a_password_is_rewritten_in_place() {
+        for text in ["", "a", "Pä55", "日本", "𝄞"] {
+            let (bytes, whole) = (utf16(text), text.encode_utf16().count() * 2);
+            assert_eq!((bytes.len(), bytes.capacity()), (whole, 2 * text.len()), "{text}: it never grew");
+        }
     }
 
     #[test]

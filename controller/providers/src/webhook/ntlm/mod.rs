@@ -2,13 +2,15 @@
 //!
 //! The request goes out as it is; if the server wants NTLM, it goes again with the client's offer, and once more with the answer to
 //! the server's challenge, all over one connection. That connection is then logged in, until one end closes it. So a store has a
-//! client of its own, with one connection, which requests use in turn. `message.rs` has the messages.
+//! few clients of its own, each with one connection, which requests use in turn. `message.rs` has the messages.
 //! Source: RFC 4559, and [MS-NTHT] for the scheme `NTLM`. Deliberately not here: Kerberos, which the scheme `Negotiate` may also
 //! mean; proxies that want NTLM; channel bindings.
 
 mod message;
 
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,30 +18,70 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use provider::{Error, ErrorKind};
 use secret::SecretBytes;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::CALL;
 use crate::clock;
-use crate::http::{Answer, Failure, Http, Request};
+use crate::http::{Answer, Failure, Http, REDIRECT_LIMIT, Request, redirected};
 use crate::template_env::random_bytes;
 use message::{Challenge, Fresh, User, authenticate, negotiate};
 
 const FIELD: &str = "spec.provider.webhook.auth.ntlm";
 /// Logins that are begun if the connection is lost in the middle of one. A refusal is never tried again: accounts get locked.
 const TRIES: usize = 3;
+/// Connections of a store: one would make a slow server slower for who waits for it.
+const LANES: usize = 4;
+/// How long a refusal of the user or password is taken for the answer: each one that is sent brings the account nearer to its lock.
+const REFUSAL_KEPT: Duration = Duration::from_secs(60);
 /// 100 ns steps from 1601, where Windows begins to count, to 1970.
 const EPOCH: i128 = 116_444_736_000_000_000;
 
 /// Schemes, the better one first.
 const SCHEMES: [&str; 2] = ["NTLM", "Negotiate"];
 
-/// User and password, and a client that nobody else uses.
+/// User and password, and clients that nobody else uses.
 pub(super) struct Ntlm {
-    http: Http,
     user: User,
     password: SecretBytes,
-    /// One request at a time: a second one would need a second connection.
-    turn: Mutex<()>,
+    /// As many permits as there are lanes.
+    permits: Semaphore,
+    /// The free lanes. The last one was used last, so that its connection is the most likely to be logged in.
+    free: Mutex<Vec<Http>>,
+    /// One login at a time, so that a wrong password is sent once.
+    turn: tokio::sync::Mutex<()>,
+    /// That the server refused the user or password, and when.
+    refused: Mutex<Option<(Error, Instant)>>,
+}
+
+/// A client that one request has for itself: a second one at the same time would need a second connection.
+struct Lane<'n> {
+    http: Http,
+    ntlm: &'n Ntlm,
+}
+
+/// How long a request may take, and what of it is left.
+struct Time {
+    whole: Duration,
+    left: Duration,
+}
+
+impl Time {
+    async fn bound<T, E: Into<Trouble>>(&mut self, work: impl Future<Output = Result<T, E>>) -> Result<T, Trouble> {
+        let began = Instant::now();
+        let done = tokio::time::timeout(self.left, work).await;
+        self.left = self.left.saturating_sub(began.elapsed());
+        match done {
+            Ok(done) => done.map_err(Into::into),
+            Err(_) => Err(Failure::TimedOut(self.whole).into()),
+        }
+    }
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        self.ntlm.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.http.clone());
+    }
 }
 
 /// Why there is no answer.
@@ -61,11 +103,15 @@ fn login(kind: ErrorKind, text: &str) -> Trouble {
 }
 
 impl Ntlm {
-    /// `http` must be [`crate::HttpClients::alone`]'s.
+    /// `client` makes one with a connection of its own ([`crate::HttpClients::alone`]).
     ///
     /// # Errors
-    /// `Invalid`, naming the field, for what can't be a user or a password.
-    pub(super) fn new(http: Http, user: &SecretBytes, password: SecretBytes) -> Result<Self, Error> {
+    /// `Invalid`, naming the field, for what can't be a user or a password; those of `client`.
+    pub(super) fn new(
+        client: impl Fn() -> Result<Http, Error>,
+        user: &SecretBytes,
+        password: SecretBytes,
+    ) -> Result<Self, Error> {
         let invalid =
             |field: &str, why: &str| Error::new(ErrorKind::Invalid, "Open", format!("{FIELD}.{field}: {why}"));
         let name = user.expose_str().filter(|name| !name.is_empty());
@@ -73,7 +119,15 @@ impl Ntlm {
         if password.expose_str().is_none() {
             return Err(invalid("passwordSecret", "the value is no text"));
         }
-        Ok(Self { http, user: User::of(name), password, turn: Mutex::new(()) })
+        let free = (0..LANES).map(|_| client()).collect::<Result<_, _>>()?;
+        Ok(Self {
+            user: User::of(name),
+            password,
+            permits: Semaphore::new(LANES),
+            free: Mutex::new(free),
+            turn: tokio::sync::Mutex::new(()),
+            refused: Mutex::new(None),
+        })
     }
 
     /// Sends the request, and logs in if the server asks for it. `request.timeout` is for all of it.
@@ -82,17 +136,43 @@ impl Ntlm {
     /// [`Trouble`]; the server's refusal of user and password is one.
     pub(super) async fn send(&self, mut request: Request) -> Result<Answer, Trouble> {
         request.headers.remove(AUTHORIZATION);
-        let _turn = self.turn.lock().await;
-        let timeout = request.timeout;
-        match tokio::time::timeout(timeout, self.exchange(&request)).await {
-            Ok(done) => done,
-            Err(_) => Err(Trouble::Failure(Failure::TimedOut(timeout))),
-        }
+        // Neither is ever closed or empty: a permit stands for a lane.
+        let Ok(_permit) = self.permits.acquire().await else { return Err(Failure::Unconnected.into()) };
+        let Some(http) = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() else {
+            return Err(Failure::Unconnected.into());
+        };
+        let lane = Lane { http, ntlm: self };
+        self.not_refused()?;
+        let mut time = Time { whole: request.timeout, left: request.timeout };
+        lane.exchange(request, &mut time).await
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Answer, Trouble> {
+    /// # Errors
+    /// The refusal that was told a short time ago.
+    fn not_refused(&self) -> Result<(), Trouble> {
+        match &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((error, at)) if at.elapsed() < REFUSAL_KEPT => Err(Trouble::Login(error.clone())),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Lane<'_> {
+    /// Follows redirects itself: the HTTP stack would send the proof along, which answers one challenge.
+    async fn exchange(&self, mut request: Request, time: &mut Time) -> Result<Answer, Trouble> {
+        for _ in 0..=REDIRECT_LIMIT {
+            let answer = self.round(&request, time).await?;
+            match redirected(&request, &answer)? {
+                Some(next) => request = next,
+                None => return Ok(answer),
+            }
+        }
+        Err(Failure::Redirected.into())
+    }
+
+    async fn round(&self, request: &Request, time: &mut Time) -> Result<Answer, Trouble> {
         // The connection may still be logged in.
-        let answer = self.http.send(request.clone()).await?;
+        let answer = time.bound(self.http.send(request.clone())).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
@@ -102,6 +182,14 @@ impl Ntlm {
                 "the server wants a login, but offers neither NTLM nor Negotiate",
             ));
         };
+        // Waiting for others takes none of the request's time.
+        let _turn = self.ntlm.turn.lock().await;
+        self.ntlm.not_refused()?;
+        time.bound(self.log_in(request, scheme)).await
+    }
+
+    async fn log_in(&self, request: &Request, scheme: &str) -> Result<Answer, Trouble> {
+        let ntlm = self.ntlm;
         for _ in 0..TRIES {
             let (challenged, before) = self.step(request, scheme, &SecretBytes::new(negotiate())).await?;
             if challenged.status != StatusCode::UNAUTHORIZED {
@@ -112,7 +200,7 @@ impl Ntlm {
                 let text = "the server asks for NTLM, but sends no challenge of NTLM; it may accept Kerberos alone";
                 return Err(login(ErrorKind::Unauthenticated, text));
             };
-            let Some(proof) = authenticate(&challenge, &self.user, &self.password, &fresh()) else {
+            let Some(proof) = authenticate(&challenge, &ntlm.user, &ntlm.password, &fresh()) else {
                 return Err(login(ErrorKind::Malformed, "the challenge of the server is too long"));
             };
             let (answer, after) = self.step(request, scheme, &proof).await?;
@@ -120,7 +208,11 @@ impl Ntlm {
                 return Ok(answer);
             }
             if before == after {
-                return Err(login(ErrorKind::Unauthenticated, "the server refuses the user or the password"));
+                let text = format!("the server refuses the user or the password; check {FIELD}");
+                let error = Error::new(ErrorKind::Unauthenticated, CALL, text);
+                let mut refused = ntlm.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                *refused = Some((error.clone(), Instant::now()));
+                return Err(Trouble::Login(error));
             }
         }
         let text =
