@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use provider::{Error, ErrorKind};
 
 use super::config::{Fields, Identity, Settings};
-use super::kept::Refusals;
+use super::kept::{Refusal, Refusals};
 use crate::http::{Failure, TOTAL_TIMEOUT, retry_after, waiting};
 
 /// Where calls of a service go.
@@ -213,8 +213,8 @@ where
             let (code, message) = (said.err().code(), said.err().message().unwrap_or_default());
             let raw = said.raw();
             let error = of_code(code, message, raw.status().as_u16(), operation, target);
-            if error.kind() == ErrorKind::Unauthenticated {
-                target.refusals.count();
+            if let Some(how) = refusal(error.kind(), message) {
+                target.refusals.count(how);
             }
             let wait = raw.headers().get("retry-after").and_then(|text| wait_of(text, raw.headers().get("date")));
             waiting(error, wait)
@@ -234,6 +234,26 @@ where
             );
             Error::new(ErrorKind::Invalid, operation, text)
         }
+    }
+}
+
+/// What an answer says about the credentials. A role's sessions are revoked by a policy, and the refusals that it makes
+/// have the code of all others.
+///
+/// Source: AWS IAM, "Revoke IAM role temporary security credentials" and "Troubleshoot access denied error messages".
+fn refusal(kind: ErrorKind, message: &str) -> Option<Refusal> {
+    match kind {
+        ErrorKind::Unauthenticated => Some(Refusal::Bad),
+        ErrorKind::AccessDenied if message.contains("explicit deny") => Some(Refusal::Forbidden),
+        ErrorKind::AccessDenied => Some(Refusal::Unclear),
+        ErrorKind::NotFound
+        | ErrorKind::BadProperty
+        | ErrorKind::Malformed
+        | ErrorKind::Invalid
+        | ErrorKind::Unsupported
+        | ErrorKind::Throttled
+        | ErrorKind::Unavailable
+        | ErrorKind::Timeout => None,
     }
 }
 

@@ -207,29 +207,48 @@ async fn a_service_accounts_token_is_exchanged_once_for_its_role() {
 
 #[tokio::test(start_paused = true)]
 async fn credentials_that_aws_refuses_are_replaced() {
-    // How often the account's role, and the one after it, are assumed in the end.
-    for (patch, exchanges) in [(json!({}), (2, 0)), (json!({"role": "last"}), (1, 2))] {
-        let revoked = Arc::new(AtomicBool::new(false));
-        let seen_revoked = Arc::clone(&revoked);
-        let stub = Stub::start(move |seen| match target(seen).as_str() {
-            "GetSecretValue" if seen_revoked.swap(false, Ordering::SeqCst) => {
-                Reply::json(400, json!({"__type": "ExpiredTokenException"}))
-            }
-            _ => echo(seen),
-        })
-        .await;
-        let store = of_account(&stub.url(), &[ROLE], patch.clone()).open().await.unwrap();
-        let key = reference("app", None, None).read;
-        store.read(&key).await.unwrap();
-        tokio::time::advance(Duration::from_secs(60)).await;
-        revoked.store(true, Ordering::SeqCst);
-        assert_eq!(store.read(&key).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
-        store.read(&key).await.unwrap();
-        let assumed = |action: &str| {
-            let action = format!("Action={action}");
-            stub.seen().iter().filter(|seen| fields(seen).contains(&action.as_str())).count()
-        };
-        assert_eq!((assumed("AssumeRoleWithWebIdentity"), assumed("AssumeRole")), exchanges, "{patch}");
+    let expired = ("ExpiredTokenException", "canary");
+    // What the calls of a role whose sessions were revoked get.
+    let revoked = ("AccessDeniedException", "User: canary is not authorized, with an explicit deny in a policy");
+    let denied = ("AccessDeniedException", "User: canary is not authorized, because no policy allows it");
+    // Code and message, the age of the credentials, whether others are got.
+    let cases = [
+        (expired, 60, true),
+        (expired, 10, false),
+        (revoked, 60, true),
+        (revoked, 10, false),
+        (denied, 60, false),
+        (denied, 310, true),
+    ];
+    for ((code, message), age, replaced) in cases {
+        // How often the account's role, and the one after it, are assumed in the end.
+        let more = usize::from(replaced);
+        for (patch, exchanges) in [(json!({}), (1 + more, 0)), (json!({"role": "last"}), (1, 1 + more))] {
+            let refused = Arc::new(AtomicBool::new(false));
+            let seen_refused = Arc::clone(&refused);
+            let stub = Stub::start(move |seen| match target(seen).as_str() {
+                "GetSecretValue" if seen_refused.swap(false, Ordering::SeqCst) => {
+                    Reply::json(400, json!({"__type": code, "message": message}))
+                }
+                _ => echo(seen),
+            })
+            .await;
+            let store = of_account(&stub.url(), &[ROLE], patch.clone()).open().await.unwrap();
+            let key = reference("app", None, None).read;
+            store.read(&key).await.unwrap();
+            tokio::time::advance(Duration::from_secs(age)).await;
+            refused.store(true, Ordering::SeqCst);
+            let error = store.read(&key).await.unwrap_err();
+            assert!(error.to_string().contains(code) && !error.to_string().contains("canary"), "{error}");
+            store.read(&key).await.unwrap();
+            store.read(&key).await.unwrap();
+            let assumed = |action: &str| {
+                let action = format!("Action={action}");
+                stub.seen().iter().filter(|seen| fields(seen).contains(&action.as_str())).count()
+            };
+            let got = (assumed("AssumeRoleWithWebIdentity"), assumed("AssumeRole"));
+            assert_eq!(got, exchanges, "{patch} {code} {message} after {age} s");
+        }
     }
 }
 
