@@ -3,6 +3,7 @@
 //! Only codes that are known here are shown; AWS's messages hold request ids, signatures and identities, and are not.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -15,6 +16,9 @@ use super::config::{Fields, Identity, Settings};
 use super::kept::{Refusal, Refusals};
 use crate::http::{Failure, TOTAL_TIMEOUT, retry_after, waiting};
 
+/// Of a call of STS. It ends before the call that waits for its credentials, so that STS is named, not that call's service.
+pub(super) const STS_TIMEOUT: Duration = TOTAL_TIMEOUT.saturating_sub(Duration::from_secs(1));
+
 /// Where calls of a service go.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
@@ -22,6 +26,7 @@ pub(super) struct Target {
     origin: String,
     setting: &'static str,
     auth: &'static str,
+    timeout: Duration,
     refusals: Refusals,
 }
 
@@ -61,7 +66,9 @@ impl Target {
     }
 
     pub(super) fn sts(identity: &Identity, refusals: &Refusals) -> Self {
-        Self::new("STS", "sts", identity.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", identity, refusals)
+        let endpoint = identity.sts_endpoint.as_deref();
+        let target = Self::new("STS", "sts", endpoint, "AWS_STS_ENDPOINT", identity, refusals);
+        Self { timeout: STS_TIMEOUT, ..target }
     }
 
     fn new(
@@ -80,7 +87,7 @@ impl Target {
                 (format!("https://{host}.{}.{domain}", at.region), setting)
             }
         };
-        Self { service, origin, setting, auth, refusals: refusals.clone() }
+        Self { service, origin, setting, auth, timeout: TOTAL_TIMEOUT, refusals: refusals.clone() }
     }
 }
 
@@ -224,7 +231,7 @@ where
             status => malformed(status, operation, target),
         },
         SdkError::TimeoutError(_) => {
-            Failure::TimedOut(TOTAL_TIMEOUT).into_error(operation, &target.origin, target.setting)
+            Failure::TimedOut(target.timeout).into_error(operation, &target.origin, target.setting)
         }
         SdkError::DispatchFailure(_) => Failure::Unconnected.into_error(operation, &target.origin, target.setting),
         _ => {
@@ -364,7 +371,7 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
     Error::new(kind, operation, format!("{}, api error {shown}: {hint}", call(operation, target, status)))
 }
 
-fn wait_of(text: &str, date: Option<&str>) -> Option<std::time::Duration> {
+fn wait_of(text: &str, date: Option<&str>) -> Option<Duration> {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::RETRY_AFTER, HeaderValue::from_str(text).ok()?);
     if let Some(date) = date {
@@ -395,6 +402,7 @@ mod tests {
             origin: "https://aws".to_owned(),
             setting: "region",
             auth: "auth",
+            timeout: TOTAL_TIMEOUT,
             refusals: Refusals::default(),
         }
     }

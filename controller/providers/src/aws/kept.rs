@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 /// They are replaced so long before they expire, or when a third of their life is left, if that is later.
 const AHEAD: Duration = Duration::from_secs(300);
+/// How long an exchange may take while the old ones still live: everybody waits for it.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// After an exchange that failed while the old ones still live.
 const PAUSE: Duration = Duration::from_secs(30);
 /// Of those that don't say when they expire, such as a profile file's.
@@ -128,20 +130,24 @@ impl Kept {
         if let Some(held) = held.as_ref().filter(|held| !held.is_due(refused, now)) {
             return Ok(held.keys.clone());
         }
-        match self.inner.provide_credentials().await {
-            Ok(keys) => {
-                *held = Some(Held::new(keys.clone(), now, refused));
-                Ok(keys)
-            }
-            Err(error) => match held.as_mut().filter(|held| now < held.expires_at) {
-                Some(held) => {
-                    tracing::debug!("AWS credentials can't be replaced yet; the old ones are still good");
-                    held.pause_until = now + PAUSE;
-                    Ok(held.keys.clone())
+        let exchange = self.inner.provide_credentials();
+        let keys = match held.as_mut().filter(|held| now + PATIENCE < held.expires_at) {
+            None => exchange.await?,
+            Some(old) => {
+                // Before it as well: whoever gives up waiting must not leave the wait to the next one.
+                old.pause_until = now + PAUSE;
+                match tokio::time::timeout(PATIENCE, exchange).await {
+                    Ok(Ok(keys)) => keys,
+                    Ok(Err(_)) | Err(_) => {
+                        tracing::debug!("AWS credentials can't be replaced yet; the old ones are still good");
+                        old.pause_until = Instant::now() + PAUSE;
+                        return Ok(old.keys.clone());
+                    }
                 }
-                None => Err(error),
-            },
-        }
+            }
+        };
+        *held = Some(Held::new(keys.clone(), now, refused));
+        Ok(keys)
     }
 }
 
@@ -173,6 +179,7 @@ mod tests {
     struct Source {
         exchanges: Arc<AtomicUsize>,
         fails: Arc<AtomicBool>,
+        hangs: Arc<AtomicBool>,
         life: Option<Duration>,
     }
 
@@ -183,6 +190,9 @@ mod tests {
         {
             future::ProvideCredentials::new(async {
                 tokio::time::sleep(Duration::from_millis(1)).await;
+                if self.hangs.load(Ordering::SeqCst) {
+                    return std::future::pending().await;
+                }
                 if self.fails.load(Ordering::SeqCst) {
                     return Err(CredentialsError::not_loaded("no"));
                 }
@@ -229,6 +239,29 @@ mod tests {
         tokio::time::advance(Duration::from_secs(201)).await;
         assert_eq!(key(&kept).await, None);
         source.fails.store(false, Ordering::SeqCst);
+        assert_eq!(key(&kept).await.as_deref(), Some("KEY-2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_still_lives_is_used_while_nobody_answers() {
+        let source = Source { life: Some(Duration::from_secs(3600)), ..Source::default() };
+        let kept = Kept::of(SharedCredentialsProvider::new(source.clone()), &Refusals::default());
+        assert_eq!(key(&kept).await.as_deref(), Some("KEY-1"));
+        source.hangs.store(true, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(3400)).await;
+        let begun = Instant::now();
+        let asked = futures::future::join_all((0..10).map(|_| key(&kept))).await;
+        assert_eq!(asked, vec![Some("KEY-1".to_owned()); 10]);
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        // Whoever gives up leaves no try behind for the next one.
+        for wait in [29, 2, 0, 25] {
+            tokio::time::advance(Duration::from_secs(wait)).await;
+            let limit = Duration::from_millis(100);
+            let got = tokio::time::timeout(limit, key(&kept)).await.ok().flatten();
+            assert_eq!(got.as_deref(), (wait != 2).then_some("KEY-1"), "{wait}");
+        }
+        source.hangs.store(false, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(key(&kept).await.as_deref(), Some("KEY-2"));
     }
 

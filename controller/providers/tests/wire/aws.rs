@@ -252,6 +252,20 @@ async fn credentials_that_aws_refuses_are_replaced() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_sts_that_never_answers_is_named() {
+    let stub = Stub::start(|seen| match seen.header("x-amz-target") {
+        None => Reply::Hang,
+        Some(_) => echo(seen),
+    })
+    .await;
+    let mut opening = of_account(&stub.url(), &[ROLE], json!({}));
+    opening.retry = None;
+    let error = opening.open().await.unwrap().read(&reference("app", None, None).read).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("check AWS_STS_ENDPOINT"), "{error}");
+}
+
 #[tokio::test]
 async fn a_service_account_without_a_role_is_named() {
     let stub = Stub::start(echo).await;
