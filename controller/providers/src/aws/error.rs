@@ -244,6 +244,11 @@ where
     }
 }
 
+/// Whether a call wasn't even made, for lack of credentials.
+pub(super) fn lacks_credentials<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
+    find::<CredentialsError>(error).is_some()
+}
+
 /// What an answer says about the credentials. A role's sessions are revoked by a policy, and the refusals that it makes
 /// have the code of all others.
 ///

@@ -556,6 +556,23 @@ async fn a_call_for_many_that_is_refused_is_not_made_again_and_trouble_has_the_w
     }
 }
 
+#[tokio::test]
+async fn a_role_that_is_refused_says_nothing_about_calls_for_many() {
+    for service in ["SecretsManager", "ParameterStore"] {
+        let stub = Stub::start(sts).await;
+        let mut opening = match service {
+            "SecretsManager" => opening(&stub.url(), json!({})),
+            _ => parameter_store(&stub.url()),
+        };
+        opening.spec["aws"]["role"] = json!("denied");
+        let store = opening.open().await.unwrap();
+        let (answers, calls) = many(store.as_ref(), &["a", "b"]).await;
+        assert!(answers.iter().all(|answer| answer.as_ref().unwrap_err().contains("AssumeRole")), "{answers:?}");
+        assert_eq!(calls.iter().map(|(_, number)| number).sum::<usize>(), 1, "{service}: {calls:?}");
+        assert!(store.batch(&reference("a", None, None).read) > 1, "{service}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_retry_interval_is_the_pause_as_it_is_written() {
     let times = Arc::new(Mutex::new(Vec::new()));
