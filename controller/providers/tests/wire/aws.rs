@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::RetrySettings;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use provider::{ErrorKind, Provider, Validation};
+use provider::{Capabilities, ErrorKind, Provider, Validation};
 use providers::AwsWebIdentity;
 use serde_json::{Value, json};
 
@@ -393,6 +393,50 @@ async fn a_certificate_is_exported_with_its_key_once_until_it_is_renewed() {
     }
     let error = found(store.as_ref(), json!({"name": {"regexp": "a"}})).await.unwrap_err();
     assert!(error.to_string().starts_with("operation not supported by AWS Certificate Manager provider"), "{error}");
+}
+
+fn certificate_manager(url: &str) -> Opening {
+    let mut opening = opening(url, json!({"service": "CertificateManager"}));
+    opening.environment.aws.acm_endpoint = Some(url.to_owned());
+    opening
+}
+
+#[tokio::test]
+async fn no_certificate_is_exported_more_often_than_it_must_be() {
+    let stub = Stub::start(|seen| certificates(seen, &AtomicUsize::new(0))).await;
+    let store = certificate_manager(&stub.url()).open().await.unwrap();
+    let read = async |arn: &str| store.read(&reference(arn, None, None).read).await;
+    let exports = || stub.seen().iter().filter(|seen| target(seen) == "ExportCertificate").count();
+
+    let together = futures::future::join_all((0..5).map(|_| read("arn:0"))).await;
+    assert!(together.iter().all(Result::is_ok), "{together:?}");
+    assert_eq!(exports(), 1);
+
+    let failures = [read("arn:other").await, read("arn:other").await].map(|failed| failed.unwrap_err().to_string());
+    assert!(failures[0].starts_with("failed to decrypt exported private key: "), "{failures:?}");
+    assert_eq!((&failures[0], exports()), (&failures[1], 2));
+
+    // With the two from above one more than are kept.
+    for number in 1..128 {
+        read(&format!("arn:{number}")).await.unwrap();
+    }
+    assert_eq!(exports(), 129);
+    for (arn, more) in [("arn:1", 0), ("arn:127", 0), ("arn:0", 1)] {
+        let before = exports();
+        read(arn).await.unwrap();
+        assert_eq!(exports() - before, more, "{arn}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_cannot_be_pushed_whoever_asks() {
+    let mut opening = certificate_manager("http://127.0.0.1:1");
+    for no_consumer in [false, true] {
+        let secrets = [("creds/id", "AKID"), ("creds/key", "SECRET"), ("creds/session", "SESSION")];
+        let secrets = secrets.map(|(name, value)| (name, value.to_owned())).into();
+        opening.lookup = Arc::new(Lookup { secrets, cluster: true, no_consumer, ..Lookup::default() });
+        assert_eq!(opening.open().await.unwrap().capabilities(), Capabilities::ReadOnly);
+    }
 }
 
 #[tokio::test(start_paused = true)]
