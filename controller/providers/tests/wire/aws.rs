@@ -349,6 +349,9 @@ fn certificates(seen: &Seen, renewals: &AtomicUsize) -> Reply {
             assert!(passphrase.len() == 32 && passphrase.iter().all(u8::is_ascii_graphic), "{passphrase:?}");
             let passphrase = if arn == "arn:other" { b"another".to_vec() } else { passphrase };
             let key = encrypted(&der(0x30, &[b"the key"]), &passphrase);
+            if arn == "arn:bare" {
+                return Reply::json(200, json!({"CertificateChain": chain, "PrivateKey": key}));
+            }
             Reply::json(200, json!({"Certificate": leaf, "CertificateChain": chain, "PrivateKey": key}))
         }
         other => panic!("{other:?}"),
@@ -385,6 +388,7 @@ async fn a_certificate_is_exported_with_its_key_once_until_it_is_renewed() {
         ("arn:none", ErrorKind::Invalid, "failed to get certificate arn:none: "),
         ("arn:locked", ErrorKind::Invalid, "certificate arn:locked is not exportable (Options.Export is not ENABLED)"),
         ("arn:other", ErrorKind::Malformed, "failed to decrypt exported private key: "),
+        ("arn:bare", ErrorKind::Malformed, "failed to export certificate arn:bare: "),
     ];
     for (arn, kind, text) in cases {
         let error = store.read(&reference(arn, None, None).read).await.unwrap_err();

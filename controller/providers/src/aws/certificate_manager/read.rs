@@ -109,7 +109,9 @@ async fn export(store: &CertificateManager, arn: &str) -> Result<Result<SecretBy
     let request = store.client.export_certificate().certificate_arn(arn).passphrase(Blob::new(passphrase));
     let failed = |error: Error| error.context(format_args!("failed to export certificate {arn}"));
     let exported = request.send().await.map_err(|error| failed(of_sdk(&error, EXPORT, &store.target)))?;
-    let key = exported.private_key().ok_or_else(|| failed(of_empty_answer(EXPORT, &store.target)))?;
+    let (Some(certificate), Some(key)) = (exported.certificate(), exported.private_key()) else {
+        return Err(failed(of_empty_answer(EXPORT, &store.target)));
+    };
     let key = match template::open_pkcs8(key.as_bytes(), &passphrase) {
         Ok(key) => key,
         Err(why) => {
@@ -117,8 +119,7 @@ async fn export(store: &CertificateManager, arn: &str) -> Result<Result<SecretBy
             return Ok(Err(Error::new(ErrorKind::Malformed, EXPORT, text)));
         }
     };
-    let parts =
-        [exported.certificate().map(str::as_bytes), exported.certificate_chain().map(str::as_bytes), Some(&key)];
+    let parts = [Some(certificate.as_bytes()), exported.certificate_chain().map(str::as_bytes), Some(&key)];
     let mut pem = Vec::with_capacity(16 * 1024);
     for part in parts.into_iter().flatten() {
         pem.extend_from_slice(part.trim_ascii_end());
