@@ -22,7 +22,7 @@ use secret::SecretBytes;
 
 use super::config::Identity;
 use super::error::{self, Target};
-use super::kept::Refusals;
+use super::kept::{Refusal, Refusals};
 use crate::OpenContext;
 
 const OPERATION: &str = "GetCallerIdentity";
@@ -36,17 +36,22 @@ pub(crate) struct Prover {
     credentials: SharedCredentialsProvider,
     target: Target,
     region: String,
+    refusals: Refusals,
 }
 
 impl Prover {
     /// Looks up what the identity's credentials need. Its proofs are for STS of `region`.
     pub(crate) async fn open(identity: &Identity, region: &str, cx: &OpenContext<'_>) -> Result<Self, Error> {
         let base = identity.sdk_config(super::client(cx).await?);
-        // Whoever refuses a proof doesn't say whose fault it is.
         let refusals = Refusals::default();
         let credentials = super::auth::credentials(identity, &base, &cx.credentials, &cx.store, &refusals).await;
         let credentials = credentials.map_err(|error| error.context("unable to create session"))?;
-        Ok(Self { credentials, target: Target::sts(identity, &refusals), region: region.to_owned() })
+        Ok(Self { credentials, target: Target::sts(identity, &refusals), region: region.to_owned(), refusals })
+    }
+
+    /// Whoever was shown a proof refused it, and didn't say whose fault that is: old credentials are replaced.
+    pub(crate) fn refused(&self) {
+        self.refusals.count(Refusal::Unclear);
     }
 
     /// A fresh proof, which AWS takes for a few minutes. `header` is signed too.
