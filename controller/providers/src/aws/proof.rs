@@ -19,6 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use secret::SecretBytes;
+use zeroize::Zeroizing;
 
 use super::config::Identity;
 use super::error::{self, Target};
@@ -66,7 +67,7 @@ impl Prover {
 pub(crate) struct Proof {
     url: Url,
     /// By their names in small letters.
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Zeroizing<String>>,
 }
 
 impl Proof {
@@ -78,7 +79,7 @@ impl Proof {
         let headers: Vec<_> = [Some(content), header].into_iter().flatten().collect();
         let headers =
             signed_headers(time, keys, region, &url, &headers, BODY.as_bytes()).ok_or_else(|| unsigned(region))?;
-        Ok(Self { url, headers })
+        Ok(Self { url, headers: headers.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect() })
     }
 
     /// The address, in base64.
@@ -96,8 +97,10 @@ impl Proof {
         let headers = self.headers.iter().filter(|(name, _)| *name != "host");
         let headers: BTreeMap<String, [&str; 1]> =
             headers.map(|(name, value)| (shown(name), [value.as_str()])).collect();
-        let json = serde_json::to_vec(&headers).map_err(|_| unsigned(""))?;
-        Ok(SecretBytes::from(STANDARD.encode(json)))
+        // Large enough for a session token: what grows leaves copies behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(8 * 1024));
+        serde_json::to_writer(&mut *json, &headers).map_err(|_| unsigned(""))?;
+        Ok(SecretBytes::from(STANDARD.encode(&*json)))
     }
 }
 

@@ -13,6 +13,7 @@ use aws_sdk_acm::types::CertificateExport;
 use aws_smithy_types::Blob;
 use provider::{Error, ErrorKind, Payload, ReadKey};
 use secret::SecretBytes;
+use zeroize::Zeroizing;
 
 use super::super::error::{of_empty_answer, of_sdk};
 use super::{CertificateManager, GET};
@@ -101,18 +102,18 @@ fn fingerprint(certificate: &str, chain: Option<&str>) -> Vec<u8> {
 
 /// The certificate, exported. The inner error is that of one whose key can't be decrypted.
 async fn export(store: &CertificateManager, arn: &str) -> Result<Result<SecretBytes, Error>, Error> {
-    let mut passphrase = [0; PASSPHRASE];
-    random_bytes(&mut passphrase);
-    for byte in &mut passphrase {
+    let mut passphrase = Zeroizing::new([0; PASSPHRASE]);
+    random_bytes(&mut *passphrase);
+    for byte in passphrase.iter_mut() {
         *byte = ALPHABET[usize::from(*byte) % ALPHABET.len()];
     }
-    let request = store.client.export_certificate().certificate_arn(arn).passphrase(Blob::new(passphrase));
+    let request = store.client.export_certificate().certificate_arn(arn).passphrase(Blob::new(*passphrase));
     let failed = |error: Error| error.context(format_args!("failed to export certificate {arn}"));
     let exported = request.send().await.map_err(|error| failed(of_sdk(&error, EXPORT, &store.target)))?;
     let (Some(certificate), Some(key)) = (exported.certificate(), exported.private_key()) else {
         return Err(failed(of_empty_answer(EXPORT, &store.target)));
     };
-    let key = match template::open_pkcs8(key.as_bytes(), &passphrase) {
+    let key = match template::open_pkcs8(key.as_bytes(), &*passphrase) {
         Ok(key) => key,
         Err(why) => {
             let text = format!("failed to decrypt exported private key: {why}");
