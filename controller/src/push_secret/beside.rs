@@ -17,9 +17,23 @@ use crate::world::Key;
 
 const OPERATION: &str = "PushSecret";
 
+/// Whether `text` can be an object's name, and so one segment of a path.
+fn is_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    !text.is_empty() && text.len() <= 253 && text.bytes().all(allowed) && !text.starts_with('.')
+}
+
 /// Reads it. It is noted if it is to be followed, so that its next text is pushed at once.
 pub(super) async fn read(cx: &Context, reader: &Key, followed: bool, beside: &Beside) -> Result<SecretBytes, Error> {
     let Beside { kind, name, key, purpose } = beside;
+    if !is_name(name) {
+        let kind = kind.as_str();
+        let text = format!(
+            "{purpose}: metadata: name {name:?} can't be that of a {kind}: small letters, digits, '-' and '.' alone, \
+             no '.' first"
+        );
+        return Err(Error::new(ErrorKind::Invalid, OPERATION, text));
+    }
     let namespace = &reader.namespace;
     let source = match kind {
         BesideKind::ConfigMap => SourceKind::ConfigMap,
@@ -55,4 +69,20 @@ pub(super) async fn read(cx: &Context, reader: &Key, followed: bool, beside: &Be
         Err(error) => format!("{purpose}: failed to get {kind} {namespace}/{name}: {}", api_text(&error)),
     };
     Err(Error::new(ErrorKind::Invalid, OPERATION, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_lead_elsewhere_is_no_name() {
+        for name in ["policy", "a.b-1", "a..b"] {
+            assert!(is_name(name), "{name}");
+        }
+        let long = "a".repeat(254);
+        for name in ["", ".", "..", "../secrets/x", "a/b", "a%2fb", "a?b", "a#b", "Policy", "a b", long.as_str()] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
 }

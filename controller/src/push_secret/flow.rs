@@ -183,6 +183,16 @@ async fn a_change_of_what_metadata_refers_to_goes_out_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_metadata_refers_to_is_asked_for_by_a_name_alone() {
+    let remote_ref = json!({"secretKey": "password", "remoteRef": {"remoteKey": "app"}});
+    let object = push(&json!({"data": [{"match": remote_ref, "metadata": {"beside": "../secrets/db"}}]}));
+    let stage = Stage::new(&[(OBJECT, object), (SECRET, secret("one"))]).await;
+    stage.run().await;
+    assert!(stage.ready().contains(r#"no policy: metadata: name "../secrets/db" can't be"#), "{}", stage.ready());
+    assert_eq!(stage.remote.values(), values(&[]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_changes_or_is_labelled_is_looked_at_at_once() {
     let by_label =
         json!({"secretStoreRefs": [{"labelSelector": {"matchLabels": {"push": "yes"}}, "kind": "SecretStore"}]});

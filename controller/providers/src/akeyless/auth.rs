@@ -172,7 +172,12 @@ impl Auth {
         };
         let origin = self.wire.origin();
         if !answer.status.is_success() {
-            return Err(error::of_login(&answer, AUTH, &origin, hint));
+            let error = error::of_login(&answer, AUTH, &origin, hint);
+            let refused = matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::AccessDenied);
+            if let (true, Method::AwsIam { id: _, prover }) = (refused, &self.method) {
+                prover.refused();
+            }
+            return Err(error);
         }
         grant(&answer).ok_or_else(|| {
             let text = format!(

@@ -106,6 +106,9 @@ fn client(
     let mut config = aws_sdk_sts::config::Builder::from(base);
     config.set_endpoint_url(identity.sts_endpoint.clone());
     config.set_credentials_provider(credentials);
+    if let Some(timeouts) = base.timeout_config().filter(|timeouts| timeouts.operation_timeout().is_some()) {
+        config.set_timeout_config(Some(timeouts.to_builder().operation_timeout(error::STS_TIMEOUT).build()));
+    }
     aws_sdk_sts::Client::from_conf(config.build())
 }
 

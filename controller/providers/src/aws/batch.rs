@@ -3,12 +3,18 @@
 //! The calls themselves are each service's. The reference needs the right to none of them, so a refusal is no failure.
 
 use std::collections::BTreeMap;
+use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::{StreamExt, stream};
 use provider::{Error, ErrorKind, Payload, ReadKey};
 use secret::SecretBytes;
+
+use super::error::{Target, lacks_credentials, of_sdk};
 
 /// Calls at a time for what is left over.
 const AT_A_TIME: usize = 4;
@@ -67,13 +73,21 @@ impl Batches {
         }
     }
 
-    /// Sorts the failure of such a call.
-    pub(super) fn failed(&self, call: &'static str, error: &Error) -> Failed {
+    /// Sorts the failure of such a call. Only AWS's own answer to it says that it isn't allowed.
+    pub(super) fn failed<E>(&self, call: &'static str, failed: &SdkError<E, HttpResponse>, target: &Target) -> Failed
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        if lacks_credentials(failed) {
+            return Failed::All;
+        }
+        let error = of_sdk(failed, call, target);
         match error.kind() {
-            ErrorKind::AccessDenied | ErrorKind::Unsupported => {
-                self.refuse(call, error);
+            ErrorKind::AccessDenied | ErrorKind::Unsupported if matches!(failed, SdkError::ServiceError(_)) => {
+                self.refuse(call, &error);
                 Failed::ReadApart
             }
+            ErrorKind::AccessDenied | ErrorKind::Unsupported => Failed::All,
             ErrorKind::NotFound | ErrorKind::Malformed | ErrorKind::BadProperty | ErrorKind::Invalid => {
                 Failed::ReadApart
             }

@@ -3,6 +3,7 @@
 //! Only codes that are known here are shown; AWS's messages hold request ids, signatures and identities, and are not.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -12,8 +13,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use provider::{Error, ErrorKind};
 
 use super::config::{Fields, Identity, Settings};
-use super::kept::Refusals;
+use super::kept::{Refusal, Refusals};
 use crate::http::{Failure, TOTAL_TIMEOUT, retry_after, waiting};
+
+/// Of a call of STS. It ends before the call that waits for its credentials, so that STS is named, not that call's service.
+pub(super) const STS_TIMEOUT: Duration = TOTAL_TIMEOUT.saturating_sub(Duration::from_secs(1));
 
 /// Where calls of a service go.
 #[derive(Clone, Debug)]
@@ -22,6 +26,7 @@ pub(super) struct Target {
     origin: String,
     setting: &'static str,
     auth: &'static str,
+    timeout: Duration,
     refusals: Refusals,
 }
 
@@ -61,7 +66,9 @@ impl Target {
     }
 
     pub(super) fn sts(identity: &Identity, refusals: &Refusals) -> Self {
-        Self::new("STS", "sts", identity.sts_endpoint.as_deref(), "AWS_STS_ENDPOINT", identity, refusals)
+        let endpoint = identity.sts_endpoint.as_deref();
+        let target = Self::new("STS", "sts", endpoint, "AWS_STS_ENDPOINT", identity, refusals);
+        Self { timeout: STS_TIMEOUT, ..target }
     }
 
     fn new(
@@ -80,7 +87,7 @@ impl Target {
                 (format!("https://{host}.{}.{domain}", at.region), setting)
             }
         };
-        Self { service, origin, setting, auth, refusals: refusals.clone() }
+        Self { service, origin, setting, auth, timeout: TOTAL_TIMEOUT, refusals: refusals.clone() }
     }
 }
 
@@ -213,8 +220,8 @@ where
             let (code, message) = (said.err().code(), said.err().message().unwrap_or_default());
             let raw = said.raw();
             let error = of_code(code, message, raw.status().as_u16(), operation, target);
-            if error.kind() == ErrorKind::Unauthenticated {
-                target.refusals.count();
+            if let Some(how) = refusal(error.kind(), message) {
+                target.refusals.count(how);
             }
             let wait = raw.headers().get("retry-after").and_then(|text| wait_of(text, raw.headers().get("date")));
             waiting(error, wait)
@@ -224,7 +231,7 @@ where
             status => malformed(status, operation, target),
         },
         SdkError::TimeoutError(_) => {
-            Failure::TimedOut(TOTAL_TIMEOUT).into_error(operation, &target.origin, target.setting)
+            Failure::TimedOut(target.timeout).into_error(operation, &target.origin, target.setting)
         }
         SdkError::DispatchFailure(_) => Failure::Unconnected.into_error(operation, &target.origin, target.setting),
         _ => {
@@ -234,6 +241,31 @@ where
             );
             Error::new(ErrorKind::Invalid, operation, text)
         }
+    }
+}
+
+/// Whether a call wasn't even made, for lack of credentials.
+pub(super) fn lacks_credentials<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
+    find::<CredentialsError>(error).is_some()
+}
+
+/// What an answer says about the credentials. A role's sessions are revoked by a policy, and the refusals that it makes
+/// have the code of all others.
+///
+/// Source: AWS IAM, "Revoke IAM role temporary security credentials" and "Troubleshoot access denied error messages".
+fn refusal(kind: ErrorKind, message: &str) -> Option<Refusal> {
+    match kind {
+        ErrorKind::Unauthenticated => Some(Refusal::Bad),
+        ErrorKind::AccessDenied if message.contains("explicit deny") => Some(Refusal::Forbidden),
+        ErrorKind::AccessDenied => Some(Refusal::Unclear),
+        ErrorKind::NotFound
+        | ErrorKind::BadProperty
+        | ErrorKind::Malformed
+        | ErrorKind::Invalid
+        | ErrorKind::Unsupported
+        | ErrorKind::Throttled
+        | ErrorKind::Unavailable
+        | ErrorKind::Timeout => None,
     }
 }
 
@@ -344,7 +376,7 @@ fn of_code(code: Option<&str>, message: &str, status: u16, operation: &'static s
     Error::new(kind, operation, format!("{}, api error {shown}: {hint}", call(operation, target, status)))
 }
 
-fn wait_of(text: &str, date: Option<&str>) -> Option<std::time::Duration> {
+fn wait_of(text: &str, date: Option<&str>) -> Option<Duration> {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::RETRY_AFTER, HeaderValue::from_str(text).ok()?);
     if let Some(date) = date {
@@ -375,6 +407,7 @@ mod tests {
             origin: "https://aws".to_owned(),
             setting: "region",
             auth: "auth",
+            timeout: TOTAL_TIMEOUT,
             refusals: Refusals::default(),
         }
     }

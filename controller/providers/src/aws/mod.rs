@@ -48,12 +48,13 @@ pub(crate) fn uses_consumer(spec: &AwsProvider, environment: &Environment) -> bo
 pub(crate) async fn open(spec: &AwsProvider, cx: &OpenContext<'_>) -> Result<Box<dyn Provider>, Error> {
     let settings = Settings::of(spec, &cx.store, cx.retry, &cx.environment.aws)?;
     if needs_consumer(cx.credentials.as_ref(), settings.identity.namespaces()) {
-        let (metric_name, call_name) = match settings.service {
-            Service::SecretsManager => (secrets_manager::METRIC_NAME, secrets_manager::GET),
-            Service::ParameterStore => (parameter_store::METRIC_NAME, parameter_store::GET),
-            Service::CertificateManager => (certificate_manager::METRIC_NAME, certificate_manager::GET),
+        use Capabilities::{ReadOnly, ReadWrite};
+        let (metric_name, call_name, capabilities) = match settings.service {
+            Service::SecretsManager => (secrets_manager::METRIC_NAME, secrets_manager::GET, ReadWrite),
+            Service::ParameterStore => (parameter_store::METRIC_NAME, parameter_store::GET, ReadWrite),
+            Service::CertificateManager => (certificate_manager::METRIC_NAME, certificate_manager::GET, ReadOnly),
         };
-        return Ok(Box::new(Referent { metric_name, call_name, capabilities: Capabilities::ReadWrite }));
+        return Ok(Box::new(Referent { metric_name, call_name, capabilities }));
     }
     let base = settings.sdk_config(client(cx).await?);
     let credentials = auth::credentials(&settings.identity, &base, &cx.credentials, &cx.store, &settings.refusals)

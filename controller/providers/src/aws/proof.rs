@@ -19,10 +19,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use secret::SecretBytes;
+use zeroize::Zeroizing;
 
 use super::config::Identity;
 use super::error::{self, Target};
-use super::kept::Refusals;
+use super::kept::{Refusal, Refusals};
 use crate::OpenContext;
 
 const OPERATION: &str = "GetCallerIdentity";
@@ -36,17 +37,22 @@ pub(crate) struct Prover {
     credentials: SharedCredentialsProvider,
     target: Target,
     region: String,
+    refusals: Refusals,
 }
 
 impl Prover {
     /// Looks up what the identity's credentials need. Its proofs are for STS of `region`.
     pub(crate) async fn open(identity: &Identity, region: &str, cx: &OpenContext<'_>) -> Result<Self, Error> {
         let base = identity.sdk_config(super::client(cx).await?);
-        // Whoever refuses a proof doesn't say whose fault it is.
         let refusals = Refusals::default();
         let credentials = super::auth::credentials(identity, &base, &cx.credentials, &cx.store, &refusals).await;
         let credentials = credentials.map_err(|error| error.context("unable to create session"))?;
-        Ok(Self { credentials, target: Target::sts(identity, &refusals), region: region.to_owned() })
+        Ok(Self { credentials, target: Target::sts(identity, &refusals), region: region.to_owned(), refusals })
+    }
+
+    /// Whoever was shown a proof refused it, and didn't say whose fault that is: old credentials are replaced.
+    pub(crate) fn refused(&self) {
+        self.refusals.count(Refusal::Unclear);
     }
 
     /// A fresh proof, which AWS takes for a few minutes. `header` is signed too.
@@ -61,7 +67,7 @@ impl Prover {
 pub(crate) struct Proof {
     url: Url,
     /// By their names in small letters.
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Zeroizing<String>>,
 }
 
 impl Proof {
@@ -73,7 +79,7 @@ impl Proof {
         let headers: Vec<_> = [Some(content), header].into_iter().flatten().collect();
         let headers =
             signed_headers(time, keys, region, &url, &headers, BODY.as_bytes()).ok_or_else(|| unsigned(region))?;
-        Ok(Self { url, headers })
+        Ok(Self { url, headers: headers.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect() })
     }
 
     /// The address, in base64.
@@ -91,8 +97,10 @@ impl Proof {
         let headers = self.headers.iter().filter(|(name, _)| *name != "host");
         let headers: BTreeMap<String, [&str; 1]> =
             headers.map(|(name, value)| (shown(name), [value.as_str()])).collect();
-        let json = serde_json::to_vec(&headers).map_err(|_| unsigned(""))?;
-        Ok(SecretBytes::from(STANDARD.encode(json)))
+        // Large enough for a session token: what grows leaves copies behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(8 * 1024));
+        serde_json::to_writer(&mut *json, &headers).map_err(|_| unsigned(""))?;
+        Ok(SecretBytes::from(STANDARD.encode(&*json)))
     }
 }
 

@@ -10,6 +10,7 @@ use ::provider::{Credentials, Error, ErrorKind};
 use api::ServiceAccountSelector;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
+use zeroize::Zeroizing;
 
 use super::auth::keys;
 use super::error::{self, Target};
@@ -107,7 +108,7 @@ pub(super) struct OwnRole {
 impl OwnRole {
     async fn assume(&self) -> provider::Result {
         let AwsWebIdentity { token_file, role_arn, session_name } = &self.identity;
-        let token = tokio::fs::read_to_string(token_file).await.map_err(|_| {
+        let token = tokio::fs::read_to_string(token_file).await.map(Zeroizing::new).map_err(|_| {
             let text = "the file that the environment variable AWS_WEB_IDENTITY_TOKEN_FILE names can't be read";
             CredentialsError::provider_error(Error::new(ErrorKind::Invalid, ASSUME, text))
         })?;

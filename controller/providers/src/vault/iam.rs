@@ -119,7 +119,12 @@ pub(super) async fn log_in(wire: &Wire, iam: &Iam, prover: &Prover) -> Result<Le
     }
     let hint = "check spec.provider.vault.auth.iam (path, vaultRole, region, vaultAwsIamServerID), which identities of AWS the \
                 role admits, and the method's sts_endpoint and sts_region";
-    auth::log_in(wire, mount, &[], &body, hint).await
+    let lease = auth::log_in(wire, mount, &[], &body, hint).await;
+    let refused = |error: &Error| matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::AccessDenied);
+    if lease.as_ref().is_err_and(refused) {
+        prover.refused();
+    }
+    lease
 }
 
 #[cfg(test)]

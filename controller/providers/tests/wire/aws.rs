@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::RetrySettings;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use provider::{ErrorKind, Provider, Validation};
+use provider::{Capabilities, ErrorKind, Provider, Validation};
 use providers::AwsWebIdentity;
 use serde_json::{Value, json};
 
@@ -207,30 +207,63 @@ async fn a_service_accounts_token_is_exchanged_once_for_its_role() {
 
 #[tokio::test(start_paused = true)]
 async fn credentials_that_aws_refuses_are_replaced() {
-    // How often the account's role, and the one after it, are assumed in the end.
-    for (patch, exchanges) in [(json!({}), (2, 0)), (json!({"role": "last"}), (1, 2))] {
-        let revoked = Arc::new(AtomicBool::new(false));
-        let seen_revoked = Arc::clone(&revoked);
-        let stub = Stub::start(move |seen| match target(seen).as_str() {
-            "GetSecretValue" if seen_revoked.swap(false, Ordering::SeqCst) => {
-                Reply::json(400, json!({"__type": "ExpiredTokenException"}))
-            }
-            _ => echo(seen),
-        })
-        .await;
-        let store = of_account(&stub.url(), &[ROLE], patch.clone()).open().await.unwrap();
-        let key = reference("app", None, None).read;
-        store.read(&key).await.unwrap();
-        tokio::time::advance(Duration::from_secs(60)).await;
-        revoked.store(true, Ordering::SeqCst);
-        assert_eq!(store.read(&key).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
-        store.read(&key).await.unwrap();
-        let assumed = |action: &str| {
-            let action = format!("Action={action}");
-            stub.seen().iter().filter(|seen| fields(seen).contains(&action.as_str())).count()
-        };
-        assert_eq!((assumed("AssumeRoleWithWebIdentity"), assumed("AssumeRole")), exchanges, "{patch}");
+    let expired = ("ExpiredTokenException", "canary");
+    // What the calls of a role whose sessions were revoked get.
+    let revoked = ("AccessDeniedException", "User: canary is not authorized, with an explicit deny in a policy");
+    let denied = ("AccessDeniedException", "User: canary is not authorized, because no policy allows it");
+    // Code and message, the age of the credentials, whether others are got.
+    let cases = [
+        (expired, 60, true),
+        (expired, 10, false),
+        (revoked, 60, true),
+        (revoked, 10, false),
+        (denied, 60, false),
+        (denied, 310, true),
+    ];
+    for ((code, message), age, replaced) in cases {
+        // How often the account's role, and the one after it, are assumed in the end.
+        let more = usize::from(replaced);
+        for (patch, exchanges) in [(json!({}), (1 + more, 0)), (json!({"role": "last"}), (1, 1 + more))] {
+            let refused = Arc::new(AtomicBool::new(false));
+            let seen_refused = Arc::clone(&refused);
+            let stub = Stub::start(move |seen| match target(seen).as_str() {
+                "GetSecretValue" if seen_refused.swap(false, Ordering::SeqCst) => {
+                    Reply::json(400, json!({"__type": code, "message": message}))
+                }
+                _ => echo(seen),
+            })
+            .await;
+            let store = of_account(&stub.url(), &[ROLE], patch.clone()).open().await.unwrap();
+            let key = reference("app", None, None).read;
+            store.read(&key).await.unwrap();
+            tokio::time::advance(Duration::from_secs(age)).await;
+            refused.store(true, Ordering::SeqCst);
+            let error = store.read(&key).await.unwrap_err();
+            assert!(error.to_string().contains(code) && !error.to_string().contains("canary"), "{error}");
+            store.read(&key).await.unwrap();
+            store.read(&key).await.unwrap();
+            let assumed = |action: &str| {
+                let action = format!("Action={action}");
+                stub.seen().iter().filter(|seen| fields(seen).contains(&action.as_str())).count()
+            };
+            let got = (assumed("AssumeRoleWithWebIdentity"), assumed("AssumeRole"));
+            assert_eq!(got, exchanges, "{patch} {code} {message} after {age} s");
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_sts_that_never_answers_is_named() {
+    let stub = Stub::start(|seen| match seen.header("x-amz-target") {
+        None => Reply::Hang,
+        Some(_) => echo(seen),
+    })
+    .await;
+    let mut opening = of_account(&stub.url(), &[ROLE], json!({}));
+    opening.retry = None;
+    let error = opening.open().await.unwrap().read(&reference("app", None, None).read).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("check AWS_STS_ENDPOINT"), "{error}");
 }
 
 #[tokio::test]
@@ -316,6 +349,9 @@ fn certificates(seen: &Seen, renewals: &AtomicUsize) -> Reply {
             assert!(passphrase.len() == 32 && passphrase.iter().all(u8::is_ascii_graphic), "{passphrase:?}");
             let passphrase = if arn == "arn:other" { b"another".to_vec() } else { passphrase };
             let key = encrypted(&der(0x30, &[b"the key"]), &passphrase);
+            if arn == "arn:bare" {
+                return Reply::json(200, json!({"CertificateChain": chain, "PrivateKey": key}));
+            }
             Reply::json(200, json!({"Certificate": leaf, "CertificateChain": chain, "PrivateKey": key}))
         }
         other => panic!("{other:?}"),
@@ -352,6 +388,7 @@ async fn a_certificate_is_exported_with_its_key_once_until_it_is_renewed() {
         ("arn:none", ErrorKind::Invalid, "failed to get certificate arn:none: "),
         ("arn:locked", ErrorKind::Invalid, "certificate arn:locked is not exportable (Options.Export is not ENABLED)"),
         ("arn:other", ErrorKind::Malformed, "failed to decrypt exported private key: "),
+        ("arn:bare", ErrorKind::Malformed, "failed to export certificate arn:bare: "),
     ];
     for (arn, kind, text) in cases {
         let error = store.read(&reference(arn, None, None).read).await.unwrap_err();
@@ -360,6 +397,50 @@ async fn a_certificate_is_exported_with_its_key_once_until_it_is_renewed() {
     }
     let error = found(store.as_ref(), json!({"name": {"regexp": "a"}})).await.unwrap_err();
     assert!(error.to_string().starts_with("operation not supported by AWS Certificate Manager provider"), "{error}");
+}
+
+fn certificate_manager(url: &str) -> Opening {
+    let mut opening = opening(url, json!({"service": "CertificateManager"}));
+    opening.environment.aws.acm_endpoint = Some(url.to_owned());
+    opening
+}
+
+#[tokio::test]
+async fn no_certificate_is_exported_more_often_than_it_must_be() {
+    let stub = Stub::start(|seen| certificates(seen, &AtomicUsize::new(0))).await;
+    let store = certificate_manager(&stub.url()).open().await.unwrap();
+    let read = async |arn: &str| store.read(&reference(arn, None, None).read).await;
+    let exports = || stub.seen().iter().filter(|seen| target(seen) == "ExportCertificate").count();
+
+    let together = futures::future::join_all((0..5).map(|_| read("arn:0"))).await;
+    assert!(together.iter().all(Result::is_ok), "{together:?}");
+    assert_eq!(exports(), 1);
+
+    let failures = [read("arn:other").await, read("arn:other").await].map(|failed| failed.unwrap_err().to_string());
+    assert!(failures[0].starts_with("failed to decrypt exported private key: "), "{failures:?}");
+    assert_eq!((&failures[0], exports()), (&failures[1], 2));
+
+    // With the two from above one more than are kept.
+    for number in 1..128 {
+        read(&format!("arn:{number}")).await.unwrap();
+    }
+    assert_eq!(exports(), 129);
+    for (arn, more) in [("arn:1", 0), ("arn:127", 0), ("arn:0", 1)] {
+        let before = exports();
+        read(arn).await.unwrap();
+        assert_eq!(exports() - before, more, "{arn}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_cannot_be_pushed_whoever_asks() {
+    let mut opening = certificate_manager("http://127.0.0.1:1");
+    for no_consumer in [false, true] {
+        let secrets = [("creds/id", "AKID"), ("creds/key", "SECRET"), ("creds/session", "SESSION")];
+        let secrets = secrets.map(|(name, value)| (name, value.to_owned())).into();
+        opening.lookup = Arc::new(Lookup { secrets, cluster: true, no_consumer, ..Lookup::default() });
+        assert_eq!(opening.open().await.unwrap().capabilities(), Capabilities::ReadOnly);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -520,6 +601,23 @@ async fn a_call_for_many_that_is_refused_is_not_made_again_and_trouble_has_the_w
             );
             assert_eq!(store.batch(&reference("a", None, None).read) > 1, again, "{service} {code}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_is_refused_says_nothing_about_calls_for_many() {
+    for service in ["SecretsManager", "ParameterStore"] {
+        let stub = Stub::start(sts).await;
+        let mut opening = match service {
+            "SecretsManager" => opening(&stub.url(), json!({})),
+            _ => parameter_store(&stub.url()),
+        };
+        opening.spec["aws"]["role"] = json!("denied");
+        let store = opening.open().await.unwrap();
+        let (answers, calls) = many(store.as_ref(), &["a", "b"]).await;
+        assert!(answers.iter().all(|answer| answer.as_ref().unwrap_err().contains("AssumeRole")), "{answers:?}");
+        assert_eq!(calls.iter().map(|(_, number)| number).sum::<usize>(), 1, "{service}: {calls:?}");
+        assert!(store.batch(&reference("a", None, None).read) > 1, "{service}");
     }
 }
 

@@ -528,6 +528,27 @@ async fn the_role_of_a_service_account_logs_in_and_its_credentials_are_kept() {
     assert!(error.to_string().starts_with(text), "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn credentials_whose_login_is_refused_are_replaced_once_they_are_old() {
+    for (age, exchanges) in [(60, 1), (310, 2)] {
+        let world = World::new(3600, true);
+        let stub = with_sts(&world).await;
+        let auth = json!({"vaultRole": "r", "role": "last", "secretRef": key_refs(false)});
+        let store = iam(&stub, auth, static_keys()).open().await.unwrap();
+        let key = reference("k", None, Some("v"));
+        value(store.as_ref(), &key).await.unwrap();
+        tokio::time::advance(Duration::from_secs(age)).await;
+        *world.auth_status.lock().unwrap() = Some(400);
+        world.revoked.store(1, Ordering::SeqCst);
+        value(store.as_ref(), &key).await.unwrap_err();
+        *world.auth_status.lock().unwrap() = None;
+        // A login that was refused isn't tried again at once.
+        tokio::time::advance(Duration::from_secs(120)).await;
+        assert_eq!(value(store.as_ref(), &key).await.unwrap(), "t2");
+        assert_eq!(count(&stub, "POST /"), exchanges, "after {age} s");
+    }
+}
+
 #[tokio::test]
 async fn an_identity_of_aws_that_cannot_be_had_is_explained() {
     let world = World::new(3600, true);

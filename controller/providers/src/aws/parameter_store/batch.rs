@@ -30,7 +30,7 @@ pub(super) async fn read_many(
                 tell(&mut answers, &names, parameter.name.as_ref(), parameter.arn.as_ref(), &value);
             }
         }
-        Err(error) => match store.batches.failed(GET_MANY, &of_sdk(&error, GET_MANY, &store.target)) {
+        Err(error) => match store.batches.failed(GET_MANY, &error, &store.target) {
             Failed::ReadApart => {}
             // In the words of the call for one key, so that a status stays as it is however a key is read.
             Failed::All => answers.fill(Some(Err(of_sdk(&error, GET, &store.target)))),

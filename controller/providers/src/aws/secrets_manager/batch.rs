@@ -29,7 +29,7 @@ pub(super) async fn read_many(
         let page = match sent {
             Ok(page) => page,
             Err(error) => {
-                match store.batches.failed(BATCH, &of_sdk(&error, BATCH, &store.target)) {
+                match store.batches.failed(BATCH, &error, &store.target) {
                     Failed::ReadApart => {}
                     // In the words of the call for one key, so that a status stays as it is however a key is read.
                     Failed::All => {

@@ -8,6 +8,7 @@ use secret::SecretBytes;
 use serde::Deserialize;
 
 use super::super::tags;
+use crate::cluster::is_name;
 use crate::push_metadata;
 
 const PUSH: &str = "PushSecret";
@@ -116,6 +117,11 @@ fn policy(spec: PolicySpec) -> Result<Policy, Error> {
     if name.is_empty() || key.is_empty() {
         return Err(invalid(PUSH, "spec.resourcePolicy.policySourceRef: name and key must be set"));
     }
+    if !is_name(&name) {
+        let text =
+            format!("spec.resourcePolicy.policySourceRef.name can't be the name of a {}: {name:?}", kind.as_str());
+        return Err(invalid(PUSH, text));
+    }
     let source = Beside { kind, name, key, purpose: UNRESOLVED };
     Ok(Policy { block_public: block_public_policy, source })
 }
@@ -198,6 +204,10 @@ mod tests {
             (json!({"resourcePolicy": {"policy": {}}}), Some("unknown field `policy`, expected ")),
             (policy(json!({"kind": "Pod", "name": "n", "key": "k"})), Some("unsupported PolicySourceRef kind: Pod")),
             (policy(json!({"kind": "Secret", "name": "n"})), Some("name and key must be set")),
+            (
+                policy(json!({"kind": "Secret", "name": "../a", "key": "k"})),
+                Some("policySourceRef.name can't be the name"),
+            ),
         ];
         for (spec, want) in cases {
             match (Desired::of(&push(None, spec.clone())), want) {

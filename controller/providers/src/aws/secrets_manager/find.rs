@@ -9,7 +9,7 @@ use futures::stream;
 use provider::{Calls, Error, ErrorKind, Find, Gathered};
 use secret::{SecretBytes, SecretMap};
 
-use super::super::error::{of_page_without_list, of_sdk};
+use super::super::error::{lacks_credentials, of_page_without_list, of_sdk};
 use super::batch::SIZE;
 use super::read::{NEWEST, content};
 use super::{BATCH, GET, LIST, SecretsManager};
@@ -210,13 +210,16 @@ async fn read_batch(
 ) -> Result<(Vec<Named>, Vec<String>), Error> {
     let sent = store.client.batch_get_secret_value().set_secret_id_list(Some(names.clone())).send().await;
     calls.made(BATCH, sent.is_ok());
-    let answer = match sent.map_err(|e| of_sdk(&e, BATCH, &store.target)) {
+    let answer = match sent {
         Ok(answer) => answer,
-        Err(error) if may_do_without(&error) => {
+        Err(failed) => {
+            let error = of_sdk(&failed, BATCH, &store.target);
+            if lacks_credentials(&failed) || !may_do_without(&error) {
+                return Err(error);
+            }
             store.batches.refuse(BATCH, &error);
             return Ok((Vec::new(), names));
         }
-        Err(error) => return Err(error),
     };
     let values: Vec<Named> = answer
         .secret_values

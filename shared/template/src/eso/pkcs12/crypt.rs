@@ -82,7 +82,7 @@ fn count(call: &mut Call<'_>, hash: Hash, iterations: i64, size: usize) -> Resul
     let blocks = size.div_ceil(hash.digest.output_len()) as u64;
     let refused = || {
         Fault::Bare(Failure::from(
-            "the PKCS#12 file asks for more rounds of key derivation than a template may take; \
+            "what the password protects asks for more rounds of key derivation than are done here; \
              write it anew with at most 600000 iterations",
         ))
     };

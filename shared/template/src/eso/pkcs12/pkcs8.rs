@@ -25,7 +25,10 @@ pub fn open_pkcs8(text: &[u8], password: &[u8]) -> Result<Zeroizing<Vec<u8>>, St
     let (env, limits) = (Env::new(Timestamp::UNIX_EPOCH, |_| ()), Limits::default());
     let plain = crypt::decrypt_key(&mut Call::new(&env, &limits), &algorithm, data, &Password::new(password)?);
     let plain = plain.map_err(|fault| match fault {
-        Fault::Text(text) | Fault::Bare(Failure(text)) => text,
+        // The words are those for files.
+        Fault::Text(text) | Fault::Bare(Failure(text)) => {
+            text.strip_prefix("pkcs12: ").or_else(|| text.strip_prefix("pkcs8: ")).map(str::to_owned).unwrap_or(text)
+        }
     })?;
     // A wrong password may leave padding that looks right.
     Reader::new(&plain).sequence("PrivateKeyInfo")?;
@@ -83,6 +86,22 @@ hjCfoAmA1X1jhmMCu05pDZeVLZfi/6Va3y4R0cQ+F8TDJRSp6CI34j61
         for (text, want) in [("canary", "it is not PEM"), (PLAIN_TEXT, "asn1")] {
             let why = open_pkcs8(text.as_bytes(), b"hunter2").unwrap_err();
             assert!(why.contains(want) && !why.contains("canary"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_file_is_not_called_one() {
+        let mut der = pem::decode(AES_256_SHA_256.as_bytes()).unwrap().0.data.to_vec();
+        let broken = [&der[..der.len() - 1], &[0][..]].concat();
+        // Salt and rounds, of eight and two bytes: of six and four.
+        let salt = der.windows(2).position(|bytes| bytes == [4, 8]).unwrap();
+        der.splice(salt..salt + 14, [4, 6, 1, 1, 1, 1, 1, 1, 2, 4, 0x7f, 0xff, 0xff, 0xff]);
+        for (bytes, want) in [(der, "rounds of key derivation"), (broken, "decryption error")] {
+            let mut text = Vec::new();
+            pem::encode(&mut text, "ENCRYPTED PRIVATE KEY", &bytes);
+            let why = open_pkcs8(&text, b"hunter2").unwrap_err();
+            assert!(why.contains(want), "{why}");
+            assert!(!why.to_ascii_lowercase().contains("pkcs") && !why.contains("template"), "{why}");
         }
     }
 
