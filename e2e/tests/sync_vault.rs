@@ -130,6 +130,32 @@ fn vault_with_a_service_account_that_the_cluster_vouches_for() -> Result {
     })
 }
 
+/// The cluster's own signature counts here, without a question to it.
+#[test]
+fn vault_with_a_token_of_a_service_account() -> Result {
+    SUITE.run("vault-jwt", async |bed, ns| {
+        let openbao = bed.openbao()?;
+        openbao.write("jwt/app", json!({"user": "ada"})).await?;
+        let key = std::fs::read_to_string(bed.cluster.folder().join("service-account.pub"))?;
+        openbao.jwt_auth("sync", &key, &format!("system:serviceaccount:{ns}:app")).await?;
+        for account in ["app", "other"] {
+            let object = format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {account}, namespace: $NS}}\n");
+            bed.apply(&ns, &object).await?;
+            let auth = format!(
+                "auth: {{jwt: {{role: sync, kubernetesServiceAccountToken: {{serviceAccountRef: {{name: {account}}}}}}}}}"
+            );
+            let store = VAULT.replace("auth: {tokenSecretRef: {name: vault-token, key: token}}", &auth);
+            bed.apply(&ns, &store.replace("name: vault,", &format!("name: {account},"))).await?;
+        }
+        let row: Row = ("es", "data: [{secretKey: k, remoteRef: {key: jwt/app, property: user}}]", &[("k", "ada")]);
+        bed.deliver(&ns, "app", &[row]).await?;
+        let store = bed.store_says(&ns, "other", "False InvalidProviderConfig: unable to create client").await?;
+        let detail = wait::field(&store, "/status/conditions/0/detail").to_string();
+        assert!(detail.contains("login refused; check spec.provider.vault.auth.jwt"), "{detail}");
+        Ok(())
+    })
+}
+
 #[test]
 fn vault_with_a_client_certificate() -> Result {
     SUITE.run("vault-cert", async |bed, ns| {

@@ -268,6 +268,23 @@ impl OpenBao {
         Ok(())
     }
 
+    /// Switches logins by JWT on: those for the audience `vault` that `key`, a public one in PEM, verifies and that are about
+    /// `subject` get the role `role`, which may read everything.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn jwt_auth(&self, role: &str, key: &str, subject: &str) -> Result<()> {
+        self.auth_method("jwt").await?;
+        let config = json!({"jwt_validation_pubkeys": [key], "jwt_supported_algs": ["ES256"]});
+        self.call(Method::POST, "auth/jwt/config", config).await?;
+        let bound = json!({
+            "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "bound_subject": subject,
+            "token_policies": ["reader"], "token_ttl": "1h",
+        });
+        self.call(Method::POST, &format!("auth/jwt/role/{role}"), bound).await?;
+        Ok(())
+    }
+
     async fn auth_method(&self, name: &str) -> Result<()> {
         let enabled = self.call(Method::GET, "sys/auth", Value::Null).await?;
         if enabled["data"].get(format!("{name}/")).is_none() {
