@@ -37,6 +37,9 @@ const PER_STORE_LEAST: usize = 64;
 
 /// How long handing over may take when the process ends.
 const HAND_OVER: Duration = Duration::from_secs(5);
+/// How long what still runs may take to stop after that: a name that isn't resolved, or a key that is being made, must not keep
+/// a process alive whose turn is over.
+const STOP: Duration = Duration::from_secs(1);
 
 /// Runs the controller until it is told to end or one of its tasks does.
 pub fn run(args: Args) -> ExitCode {
@@ -49,13 +52,12 @@ pub fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(serve(args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error, "the controller ends");
-            ExitCode::FAILURE
-        }
+    let ended = runtime.block_on(serve(args));
+    if let Err(error) = &ended {
+        tracing::error!(error, "the controller ends");
     }
+    runtime.shutdown_timeout(STOP);
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn serve(args: Args) -> Result<(), String> {

@@ -171,7 +171,7 @@ async fn a_leader_that_dies_or_stands_still_is_replaced_and_writes_no_more() -> 
     stopped.signal(Signal::CONT)?;
     // It has much to do when it wakes.
     apply_store(&cluster, &namespace, "fourth").await?;
-    let status = stopped.ended(SOON).await?;
+    let status = stopped.ended(SOON).await.context(stopped.log_tail(20))?;
     assert_eq!(status.code(), Some(1), "{}", stopped.log_tail(20));
     assert!(stopped.log().contains("leadership lost"), "{}", stopped.log_tail(20));
     all_have(&cluster, &namespace, "fourth", SOON).await?;
