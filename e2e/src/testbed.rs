@@ -31,6 +31,27 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:a
 subjects: [{kind: ServiceAccount, name: reviewer, namespace: $NS}]
 ";
 
+/// The SecretStore `aws` of Secrets Manager, and the Secret `aws` with credentials that moto takes.
+pub const AWS_STORE: &str = "
+apiVersion: v1
+kind: Secret
+metadata: {name: aws, namespace: $NS}
+stringData: {id: test, secret: test}
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: aws, namespace: $NS}
+spec:
+  provider:
+    aws:
+      service: SecretsManager
+      region: eu-central-1
+      auth:
+        secretRef:
+          accessKeyIDSecretRef: {name: aws, key: id}
+          secretAccessKeySecretRef: {name: aws, key: secret}
+";
+
 /// An ExternalSecret as a row of a table: its name, the `spec` below `secretStoreRef` in YAML flow style, and the wished keys
 /// and values.
 pub type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);

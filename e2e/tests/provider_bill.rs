@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use e2e::operator::Controller;
-use e2e::testbed::{Parts, Testbed};
+use e2e::testbed::{AWS_STORE, Parts, Testbed};
 use e2e::{Result, wait};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
@@ -18,15 +18,15 @@ async fn before_the_controller() -> Result<Testbed> {
     Testbed::start(&Parts { backends: true, controller: None, webhooks: 0 }, |_| ()).await
 }
 
-/// ExternalSecrets `es-0` to `es-999` of the store `store`, the n-th with the value of `key(n)`.
-async fn declare(bed: &Testbed, namespace: &str, key: impl Fn(usize) -> String) -> Result {
+/// ExternalSecrets `es-0` to `es-999` of this store, the n-th with the value of `key(n)`.
+async fn declare(bed: &Testbed, namespace: &str, store: &str, key: impl Fn(usize) -> String) -> Result {
     let objects = (0..OBJECTS).map(|number| {
         json!({
             "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
             "metadata": {"name": format!("es-{number}"), "namespace": namespace},
             "spec": {
                 "refreshInterval": "1h",
-                "secretStoreRef": {"name": "store"},
+                "secretStoreRef": {"name": store},
                 "data": [{"secretKey": "value", "remoteRef": {"key": key(number)}}],
             },
         })
@@ -67,7 +67,7 @@ async fn a_thousand_objects_over_a_hundred_vault_keys_log_in_once_and_read_each_
         "
 apiVersion: external-secrets.io/v1
 kind: SecretStore
-metadata: {name: store, namespace: $NS}
+metadata: {name: vault, namespace: $NS}
 spec:
   provider:
     vault:
@@ -77,7 +77,7 @@ spec:
 ",
     )
     .await?;
-    declare(&bed, &ns, |number| format!("bill/{}", number % VAULT_KEYS)).await?;
+    declare(&bed, &ns, "vault", |number| format!("bill/{}", number % VAULT_KEYS)).await?;
     let before = openbao.audit()?.len();
     let _controller = Controller::spawn(&bed.cluster, &[], &[]).await?;
     delivered(&bed, &ns, |number| format!(r#"{{"n":{}}}"#, number % VAULT_KEYS)).await?;
@@ -98,30 +98,8 @@ async fn a_thousand_aws_keys_are_read_in_batches() -> Result {
     for number in 0..OBJECTS {
         moto.create(&format!("bill/{number}"), &format!("value {number}")).await?;
     }
-    bed.apply(
-        &ns,
-        "
-apiVersion: v1
-kind: Secret
-metadata: {name: aws, namespace: $NS}
-stringData: {id: test, secret: test}
----
-apiVersion: external-secrets.io/v1
-kind: SecretStore
-metadata: {name: store, namespace: $NS}
-spec:
-  provider:
-    aws:
-      service: SecretsManager
-      region: eu-central-1
-      auth:
-        secretRef:
-          accessKeyIDSecretRef: {name: aws, key: id}
-          secretAccessKeySecretRef: {name: aws, key: secret}
-",
-    )
-    .await?;
-    declare(&bed, &ns, |number| format!("bill/{number}")).await?;
+    bed.apply(&ns, AWS_STORE).await?;
+    declare(&bed, &ns, "aws", |number| format!("bill/{number}")).await?;
     let before = moto.calls();
     let _controller = Controller::spawn(&bed.cluster, &[], &moto.environment()).await?;
     delivered(&bed, &ns, |number| format!("value {number}")).await?;

@@ -1,7 +1,7 @@
 //! AWS, by static credentials and by roles of service accounts, delivers secrets and certificates.
 
 use e2e::Result;
-use e2e::testbed::{Parts, Row, Suite};
+use e2e::testbed::{AWS_STORE, Parts, Row, Suite};
 
 static SUITE: Suite = Suite::new(Parts::syncing);
 
@@ -15,44 +15,11 @@ fn aws_secrets_manager_with_static_credentials() -> Result {
         for number in 1..=8 {
             moto.create(&format!("aws/many-{number}"), &number.to_string()).await?;
         }
-        bed.apply(
+        bed.apply(&ns, AWS_STORE).await?;
+        let prefixed = AWS_STORE.replace("region:", "prefix: aws/\n      region:");
+        bed.apply(&ns, &prefixed.replace("SecretStore\nmetadata: {name: aws,", "SecretStore\nmetadata: {name: prefixed,")).await?;
+        bed.deliver(
             &ns,
-            "
-apiVersion: v1
-kind: Secret
-metadata: {name: aws, namespace: $NS}
-stringData: {id: test, secret: test}
----
-apiVersion: external-secrets.io/v1
-kind: SecretStore
-metadata: {name: aws, namespace: $NS}
-spec:
-  provider:
-    aws:
-      service: SecretsManager
-      region: eu-central-1
-      auth:
-        secretRef:
-          accessKeyIDSecretRef: {name: aws, key: id}
-          secretAccessKeySecretRef: {name: aws, key: secret}
----
-apiVersion: external-secrets.io/v1
-kind: SecretStore
-metadata: {name: prefixed, namespace: $NS}
-spec:
-  provider:
-    aws:
-      service: SecretsManager
-      region: eu-central-1
-      prefix: aws/
-      auth:
-        secretRef:
-          accessKeyIDSecretRef: {name: aws, key: id}
-          secretAccessKeySecretRef: {name: aws, key: secret}
-",
-        )
-        .await?;
-        bed.deliver(&ns,
             "aws",
             &[
                 ("whole", "data: [{secretKey: k, remoteRef: {key: aws/plain}}]", &[("k", "not JSON at all")]),
